@@ -1,5 +1,5 @@
 /** `ckpt rm`: exactly what was named, with what protects from a prune. */
-import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { dict, torchFile } from '../core/checkpoints/layouts/lightning-files.js'
@@ -158,28 +158,49 @@ describe('the sizes of a plan', () => {
     expect(left(run)).toEqual(['x-step=3-EMA.ckpt', 'x-step=3.ckpt'])
   })
 
-  it("removes no rank of NeMo's without the others, and says why", async () => {
-    const run = join(makeRun({}), 'checkpoints')
-    for (const rank of ['mp_rank_00', 'mp_rank_01']) {
-      mkdirSync(join(run, rank), { recursive: true })
-      for (const step of [1, 2, 3]) {
+  describe("with NeMo's ranks in a folder of each", () => {
+    const ranks = ['mp_rank_00', 'mp_rank_01']
+    const makeRanks = () => {
+      const run = join(makeRun({}), 'checkpoints')
+      for (const [rank, step] of ranks.flatMap((one) => [1, 2, 3].map((step) => [one, step] as const))) {
+        mkdirSync(join(run, rank), { recursive: true })
         const facts = { epoch: step, global_step: step, 'pytorch-lightning_version': '2.4.0', loops: dict({}) }
         const bytes = torchFile(dict({ ...facts, state_dict: dict({}), optimizer_states: [], lr_schedulers: [] }))
         writeFileSync(join(run, rank, `x-step=${step}.ckpt`), bytes)
       }
+      return run
     }
-    const before = snapshot(run)
-    const pruned = await ckpt(['prune', run, '--keep', '1', '--yes'])
-    expect(pruned.stdout).toContain('its 2 ranks lie in folders of their own')
-    const named = await ckpt(['rm', 'x-step=1.ckpt', '--yes'], { cwd: run })
-    expect([named.status, named.stderr]).toEqual([5, expect.stringContaining('ranks lie in folders of their own')])
-    for (const trash of [[], ['--trash']]) {
-      const forced = await ckpt(['rm', 'x-step=1.ckpt', '--no-protect', '--yes', ...trash], { cwd: run })
-      expect(forced.status).not.toBe(0)
-      expect(forced.stderr).toContain('its files lie in several folders, which nothing takes away together')
-    }
-    const part = await ckpt(['rm', join(run, 'mp_rank_01/x-step=1.ckpt'), '--yes'])
-    expect(part.stderr).toContain(`It is a part of the checkpoint ${join(run, 'x-step=1.ckpt')}`)
-    expect(snapshot(run)).toEqual(before)
+    const leftIn = (run: string) => ranks.map((rank) => left(join(run, rank)))
+    const filesIn = (run: string) => snapshot(run).filter((line) => line.includes('.ckpt '))
+
+    it('removes all ranks of one together, and no rank without the others', async () => {
+      const run = makeRanks()
+      const part = await ckpt(['rm', join(run, 'mp_rank_01/x-step=1.ckpt'), '--yes'])
+      expect(part.stderr).toContain(`It is a part of the checkpoint ${join(run, 'x-step=1.ckpt')}`)
+      expect((await ckpt(['rm', 'x-step=2.ckpt', '--yes'], { cwd: run })).stderr).toBe('')
+      expect(leftIn(run)).toEqual(ranks.map(() => ['x-step=1.ckpt', 'x-step=3.ckpt']))
+      const pruned = await ckpt(['prune', run, '--keep', '1', '--yes', '--json'])
+      expect(pruned.status).toBe(0)
+      expect((JSON.parse(pruned.stdout) as { freedBytes: number }).freedBytes).toBeGreaterThan(0)
+      expect(leftIn(run)).toEqual(ranks.map(() => ['x-step=3.ckpt']))
+      expect(left(run)).toEqual(ranks)
+    })
+
+    it('gives them back from the trash, be the folder of a rank gone or not', async () => {
+      const run = makeRanks()
+      const before = filesIn(run)
+      expect((await ckpt(['rm', 'x-step=1.ckpt', '--trash', '--yes'], { cwd: run })).stderr).toBe('')
+      expect(leftIn(run)).toEqual(ranks.map(() => ['x-step=2.ckpt', 'x-step=3.ckpt']))
+      expect((await ckpt(['trash', 'restore', 'x-step=1.ckpt'], { cwd: run })).status).toBe(0)
+      expect(filesIn(run)).toEqual(before)
+      const all = [1, 2, 3].map((step) => `x-step=${step}.ckpt`)
+      expect((await ckpt(['rm', ...all, '--trash', '--yes'], { cwd: run })).stderr).toBe('')
+      for (const rank of ranks) rmdirSync(join(run, rank))
+      expect((await ckpt(['trash', 'restore', '--all'], { cwd: run })).stderr).toBe('')
+      expect(filesIn(run)).toEqual(before)
+      expect((await ckpt(['rm', ...all, '--trash', '--yes'], { cwd: run })).status).toBe(0)
+      expect((await ckpt(['trash', 'empty', run, '--yes'])).stderr).toBe('')
+      expect((await ckpt(['trash', 'list', run])).stdout).not.toContain('x-step')
+    })
   })
 })

@@ -1,7 +1,7 @@
 /** What a checkpoint looked like when a plan was made, so that only exactly that is removed. */
-import { basename } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import type { EntryKind, ReadStorage, Result } from '../../storage/storage.js'
+import { placed } from './members.js'
 import { visitTrees, type Tree } from '../../storage/entries-below.js'
 
 export interface Mark {
@@ -20,7 +20,7 @@ export interface Mark {
 
 /**
  * One mark for everything in a checkpoint, by path relative to it; the empty path is the checkpoint itself. Of several
- * members by path relative to the folder that they lie in.
+ * members by path relative to the folder that all of them lie in.
  */
 export interface Fingerprint extends Iterable<readonly [string, Mark]> {
   readonly size: number
@@ -108,7 +108,7 @@ export async function fingerprintOfMembers(
 /** Where what a checkpoint consists of lies, and what stands before the names there. */
 function rootsOf({ path, members }: Pick<Checkpoint, 'path' | 'members'>): readonly { path: string; prefix: string }[] {
   if (members.length < 2) return [{ path, prefix: '' }]
-  return members.map((member) => ({ path: member.path, prefix: basename(member.path) }))
+  return placed(members).map((member) => ({ path: member.path, prefix: member.place }))
 }
 
 /** The print of what was looked at before, if anything, and this tree. */

@@ -1,5 +1,5 @@
 /** Files that only together are a checkpoint leave their names together, and get them back together. */
-import { basename, dirname, join, relative, sep } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import type { Checkpoint, Member } from '../../checkpoint.js'
 import { CkptError, isUnreadable, StorageError, UntrustedError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'
@@ -15,6 +15,7 @@ import {
 } from '../state/index.js'
 import { errorAsValue } from './error-as-value.js'
 import type { Fingerprint } from './fingerprint.js'
+import { foldersOf, foldersOfGroup, placed } from './members.js'
 import { quoteWord } from '../../formats/shell-words.js'
 
 /** True where one rename cannot take all of it. */
@@ -42,8 +43,7 @@ export async function moveGroup(
   print: Fingerprint,
   wait: Wait,
 ): Promise<void> {
-  refuseScattered(name, members)
-  const move = moveOf({ run, state, at }, name, members, (file) => print.get(file)?.inode)
+  const move = moveOf({ run, state, at }, name, members, (place) => print.get(place)?.inode)
   const written = await errorAsValue(() => writeGroupMove(storage, state, move))
   if (written instanceof CkptError) {
     throw new CkptError(
@@ -54,11 +54,11 @@ export async function moveGroup(
     )
   }
   try {
-    await storage.makeDirectory(at, 0o700)
-    for (const { path } of members) await moveMember(storage, path, join(at, basename(path)), print, wait)
-    await storage.syncDirectory(at)
-    await storage.syncDirectory(dirname(at))
-    await storage.syncDirectory(folderOfMembers(members))
+    for (const folder of foldersOfGroup(at, members)) await storage.makeDirectory(folder, 0o700)
+    for (const { path, place } of placed(members)) await moveMember(storage, path, { at, place }, print, wait)
+    for (const folder of [dirname(at), ...foldersOfGroup(at, members), ...foldersOf(members)]) {
+      await storage.syncDirectory(folder)
+    }
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
     await errorAsValue(() => putBackGroup(storage, run, state, move))
@@ -73,14 +73,15 @@ export async function returnGroup(
   location: GroupLocation,
   { name, members }: Pick<Checkpoint, 'name' | 'members'>,
 ): Promise<void> {
-  const stats = await storage.lstat(members.map(({ path }) => join(location.at, basename(path))))
+  const places = placed(members).map(({ place }) => place)
+  const stats = await storage.lstat(places.map((place) => join(location.at, place)))
   const inodes = new Map(
-    members.flatMap(({ path }, index) => {
+    places.flatMap((place, index) => {
       const stat = stats[index]
-      return stat?.ok === true ? [[basename(path), stat.value.inode]] : []
+      return stat?.ok === true ? [[place, stat.value.inode]] : []
     }),
   )
-  const move = moveOf(location, name, members, (file) => inodes.get(file))
+  const move = moveOf(location, name, members, (place) => inodes.get(place))
   await writeGroupMove(storage, location.state, move)
   await putBackGroup(storage, location.run, location.state, move)
 }
@@ -122,47 +123,45 @@ export function holdsPending(path: string, pending: readonly string[]): boolean 
 /** Never over something that has taken a name meanwhile: what is left then goes the way that it was on. */
 async function putBackGroup(storage: Storage, run: string, state: StateFolder, move: GroupMove): Promise<void> {
   const at = join(move.isBeside ? run : state.path, move.at)
-  for (const { name, inode } of move.members) {
-    const [from, to] = [join(at, basename(name)), join(run, name)]
-    const [there, taken] = await storage.lstat([from, to])
+  const members = placed(move.members.map(({ name, inode }) => ({ path: join(run, name), inode })))
+  for (const { path, place, inode } of members) {
+    const from = join(at, place)
+    const [there, taken] = await storage.lstat([from, path])
     if (there?.ok !== true || there.value.inode.toString() !== inode) continue
     if (taken?.ok === true) continue
-    await storage.move(from, to, there.value)
+    await storage.move(from, path, there.value)
   }
-  const folders = new Set(move.members.map(({ name }) => dirname(join(run, name))))
-  for (const folder of folders) await storage.syncDirectory(folder)
-  await quietly(() => storage.removeDirectory(at))
+  for (const folder of foldersOf(members)) await storage.syncDirectory(folder)
+  for (const folder of foldersOfGroup(at, members).reverse()) await quietly(() => storage.removeDirectory(folder))
   await forgetGroupMove(storage, state, move.name)
 }
 
-async function moveMember(storage: Storage, from: string, to: string, print: Fingerprint, wait: Wait): Promise<void> {
-  const mark = print.get(basename(from))
+async function moveMember(
+  storage: Storage,
+  from: string,
+  { at, place }: { readonly at: string; readonly place: string },
+  print: Fingerprint,
+  wait: Wait,
+): Promise<void> {
+  const mark = print.get(place)
   const identity = { device: mark?.device ?? 0n, inode: mark?.inode ?? 0n }
-  if (await patiently(wait, () => storage.move(from, to, identity))) return
+  if (await patiently(wait, () => storage.move(from, join(at, place), identity))) return
   throw new StorageError(from, 'ESTALE', `${from}: changed since the plan was made: it was replaced`)
 }
 
-function refuseScattered(name: string, members: readonly Member[]): void {
-  const folder = folderOfMembers(members)
-  if (members.every(({ path }) => dirname(path) === folder)) return
-  throw new CkptError('refused', `${name}: its files lie in several folders, which nothing takes away together`, {
-    hint: 'remove them by hand, all of them',
-  })
-}
-
-/** `inodeOf` goes by the file's own name. */
+/** `inodeOf` goes by the file's place (members.ts). */
 function moveOf(
   location: GroupLocation,
   name: string,
   members: readonly Member[],
-  inodeOf: (file: string) => bigint | undefined,
+  inodeOf: (place: string) => bigint | undefined,
 ): GroupMove {
   return {
     ...whereIs(location),
     name,
-    members: members.map(({ path }) => ({
+    members: placed(members).map(({ path, place }) => ({
       name: relative(location.run, path),
-      inode: String(inodeOf(basename(path)) ?? 0n),
+      inode: String(inodeOf(place) ?? 0n),
     })),
   }
 }
@@ -170,8 +169,4 @@ function moveOf(
 function whereIs({ run, state, at }: GroupLocation): Pick<GroupMove, 'at' | 'isBeside'> {
   const isBeside = !at.startsWith(state.path + sep)
   return { at: relative(isBeside ? run : state.path, at), isBeside }
-}
-
-function folderOfMembers(members: readonly Member[]): string {
-  return dirname(members[0]?.path ?? '')
 }

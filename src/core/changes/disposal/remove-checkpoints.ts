@@ -11,6 +11,7 @@ import type { Wait } from '../../storage/retry.js'
 import { guardRun } from './guard-run.js'
 import { TreeRemover } from './remove-tree.js'
 import { removeEmpty, stateFolderOf } from '../state/index.js'
+import { foldersOf } from './members.js'
 import { holdsPending, putBackGroups } from './groups.js'
 import { deleting, folderOf, Mover, underItsName, type Moved } from './take-away.js'
 
@@ -175,7 +176,7 @@ async function keep(mover: Mover, one: Moved, why: CkptError, emptied: Emptied):
 
 /** Bytes must not go before the renames have reached the medium: a power failure would leave half a checkpoint. */
 export async function makeDurable(storage: Storage, moved: readonly Moved[]): Promise<CkptError | null> {
-  const folders = new Set(moved.flatMap(({ checkpoint, at }) => [dirname(at), folderOf(checkpoint)]))
+  const folders = new Set(moved.flatMap(({ checkpoint, at }) => [dirname(at), ...foldersOf(checkpoint.members)]))
   for (const folder of folders) {
     const failure = await errorAsValue(() => storage.syncDirectory(folder))
     if (failure instanceof CkptError) return failure

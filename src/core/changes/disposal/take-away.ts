@@ -4,8 +4,9 @@ import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError, StorageError } from '../../errors.js'
 import type { Identity, Passage, ReadStorage, Storage } from '../../storage/storage.js'
 import { errorAsValue } from './error-as-value.js'
-import { changeBetween, fingerprintOfMembers, type Fingerprint, type Fingerprints } from './fingerprint.js'
+import { changeBetween, fingerprintOfMembers, type Fingerprint, type Fingerprints, type Mark } from './fingerprint.js'
 import { isGroup, moveGroup, returnGroup } from './groups.js'
+import { commonFolder, foldersOf, foldersOfGroup } from './members.js'
 import { makeInside, neutralName, quietly, type StateFolder } from '../state/index.js'
 import { patiently, type Wait } from '../../storage/retry.js'
 import { makePrivateFolder } from './private-folder.js'
@@ -74,7 +75,7 @@ export class Mover {
     await this.refuseOutside(checkpoint)
     const print = await lookAgain(this.storage, checkpoint, this.planned)
     const at = await this.rename(checkpoint, print)
-    return { checkpoint, at, print: isGroup(checkpoint) ? await this.withFolder(at, print) : print }
+    return { checkpoint, at, print: isGroup(checkpoint) ? await this.withFolders(checkpoint, at, print) : print }
   }
 
   /**
@@ -82,12 +83,12 @@ export class Mover {
    * path comes to lead to: where that is need not be asked again, and what is moved is held against what was planned.
    */
   private async refuseOutside(checkpoint: Checkpoint): Promise<void> {
-    const folder = folderOf(checkpoint)
-    const isHeld = this.way?.from === folder && checkpoint.members.every(({ path }) => dirname(path) === folder)
-    const known = isHeld ? this.real.get(folder) : undefined
-    const real = known ?? (await realFolderOf(this.storage, this.run, checkpoint))
-    this.real.set(folder, real)
-    await refuseMounts(checkpoint, real, this.mounts)
+    for (const folder of foldersOf(checkpoint.members)) {
+      const known = this.way?.from === folder ? this.real.get(folder) : undefined
+      const real = known ?? (await realFolderOf(this.storage, this.run, folder, checkpoint))
+      this.real.set(folder, real)
+      await refuseMounts(checkpoint, folder, real, this.mounts)
+    }
   }
 
   /** Gives it its name back; never over something that has taken the name meanwhile. Throws CkptError. */
@@ -96,10 +97,15 @@ export class Mover {
     else await putBack(this.storage, at, checkpoint.path)
   }
 
-  /** Of a group, the folder that its members lie in now is what is removed. */
-  private async withFolder(at: string, print: Fingerprint): Promise<Fingerprint> {
-    const [stat] = await this.storage.lstat([at])
-    return stat?.ok === true ? new Map([['', stat.value], ...print]) : print
+  /** Of a group, the folders that its members lie in now are removed too. */
+  private async withFolders({ members }: Checkpoint, at: string, print: Fingerprint): Promise<Fingerprint> {
+    const folders = foldersOfGroup(at, members)
+    const stats = await this.storage.lstat(folders)
+    const marks = folders.flatMap((path, index): [string, Mark][] => {
+      const stat = stats[index]
+      return stat?.ok === true ? [[relative(at, path), stat.value]] : []
+    })
+    return new Map([...marks, ...print])
   }
 
   /**
@@ -231,25 +237,28 @@ function identityIn(print: Fingerprint): Identity {
 
 /** Throws CkptError unless the checkpoint lies below its run, with no link on the way. */
 export async function refuseOutside(storage: Storage, run: string, checkpoint: Checkpoint): Promise<void> {
-  await refuseMounts(checkpoint, await realFolderOf(storage, run, checkpoint), new MountPoints(storage))
+  const mounts = new MountPoints(storage)
+  for (const folder of foldersOf(checkpoint.members)) {
+    await refuseMounts(checkpoint, folder, await realFolderOf(storage, run, folder, checkpoint), mounts)
+  }
 }
 
-/** Where the folder that the checkpoint lies in really lies. Throws CkptError unless that is below the run. */
-async function realFolderOf(storage: Storage, at: string, checkpoint: Checkpoint): Promise<string> {
-  const [run, folder] = await storage.resolve([at, folderOf(checkpoint)])
+/** Where a folder that the checkpoint lies in really lies. Throws CkptError unless that is the run or below it. */
+async function realFolderOf(storage: Storage, at: string, path: string, checkpoint: Checkpoint): Promise<string> {
+  const [run, folder] = await storage.resolve([at, path])
   if (run?.ok === false) throw run.error
   if (folder?.ok === false) throw folder.error
-  const expected = run === undefined ? '' : join(run.value, relative(at, folderOf(checkpoint)))
-  if (checkpoint.members.every(({ path }) => isBelow(path, at)) && folder?.value === expected) return expected
+  const expected = run === undefined ? '' : join(run.value, relative(at, path))
+  if (checkpoint.members.every((member) => isBelow(member.path, at)) && folder?.value === expected) return expected
   throw new CkptError('refused', `${checkpoint.path}: not in the run ${at}, or reached through a link`, {
     hint: 'name the run that really holds it',
   })
 }
 
-/** `folder` is where its members really lie. Throws StorageError where something is mounted in one. */
-async function refuseMounts({ members }: Checkpoint, folder: string, mounts: MountPoints): Promise<void> {
-  for (const { path } of members) {
-    const mount = await mounts.findBelow(join(folder, basename(path)))
+/** `real` is where `folder` really lies. Throws StorageError where something is mounted in a member there. */
+async function refuseMounts({ members }: Checkpoint, folder: string, real: string, mounts: MountPoints): Promise<void> {
+  for (const { path } of members.filter((member) => dirname(member.path) === folder)) {
+    const mount = await mounts.findBelow(join(real, basename(path)))
     if (mount !== null) throw otherFileSystem(mount)
   }
 }
@@ -293,8 +302,9 @@ function isAtOrBelow(path: string, at: string): boolean {
   return path === at || path.startsWith(at + sep)
 }
 
-export function folderOf(checkpoint: Checkpoint): string {
-  return dirname(checkpoint.path)
+/** The folder that the checkpoint lies in, with all of its members. */
+export function folderOf({ members }: Checkpoint): string {
+  return commonFolder(members)
 }
 
 /** Gives a checkpoint its name back; never over something that has taken the name meanwhile. */

@@ -1,6 +1,6 @@
 /** Restores from the trash: only the name changed, so a restored checkpoint is exactly as it was, including its times. */
 import { dirname, join, relative } from 'node:path'
-import { guardRun, returnGroup } from '../disposal/index.js'
+import { foldersOf, guardRun, returnGroup } from '../disposal/index.js'
 import { CkptError, StorageError } from '../../errors.js'
 import { refuseTaken, moveToTarget, TakenError } from '../publish/index.js'
 import { quietly, trashRecordPath, unlinkIfThere, type StateFolder, type TrashEntry } from '../state/index.js'
@@ -14,7 +14,9 @@ import type { Storage } from '../../storage/storage.js'
 export async function restore(storage: Storage, run: string, state: StateFolder, entry: TrashEntry): Promise<string> {
   const target = join(run, entry.name)
   guardRun(storage, run)
-  await openFolder(storage, run, dirname(target))
+  const folders =
+    entry.kind === 'group' ? foldersOf(entry.members.map((name) => ({ path: join(run, name) }))) : [dirname(target)]
+  for (const folder of folders) await openFolder(storage, run, folder)
   const hint = 'move that away first; the one in the trash stays there until then'
   if (entry.kind === 'group') return restoreGroup(storage, run, state, entry, hint)
   try {

@@ -1,5 +1,5 @@
 import * as fs from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Checkpoint } from '../../../../src/core/checkpoint.js'
 import { StorageError } from '../../../../src/core/errors.js'
@@ -62,12 +62,19 @@ describe('removing checkpoints', () => {
     expect(ways).toEqual([run])
   })
 
-  describe('a group of files', () => {
-    const members = ['epoch_0.pt', 'epoch_0.yaml', 'epoch_0.opt']
+  describe.each([
+    ['in one folder', ['epoch_0.pt', 'epoch_0.yaml', 'epoch_0.opt']],
+    ['in several folders', ['rank_0/epoch_0.pt', 'rank_1/deep/epoch_0.pt', 'rank_1/epoch_0.pt', 'epoch_0-marker']],
+  ])('a group of files %s', (_, members) => {
+    const [first = '', second = ''] = members
+    const leftIn = (run: string) => Object.keys(filesBelow(run)).sort()
 
     function makeGroup(): { run: string; group: Checkpoint } {
       const run = makeRun([])
-      for (const name of members) fs.writeFileSync(join(run, name), name)
+      for (const name of members) {
+        fs.mkdirSync(dirname(join(run, name)), { recursive: true })
+        fs.writeFileSync(join(run, name), name)
+      }
       const paths = members.map((name) => ({ path: join(run, name), kind: 'file' as const }))
       return { run, group: checkpointAt(run, 'epoch_0.pt', { kind: 'group', members: paths }) }
     }
@@ -77,16 +84,16 @@ describe('removing checkpoints', () => {
       const result = await remove(run, [group])
       expect(result).toMatchObject({ failed: [], leftovers: [], removed: [{ name: 'epoch_0.pt' }] })
       expect(fs.readdirSync(join(run, '..'))).toEqual(['save'])
-      expect(fs.readdirSync(run)).toEqual([])
+      expect(leftIn(run)).toEqual([])
     })
 
     it('stays as a whole where one file of it has changed', async () => {
       const { run, group } = makeGroup()
       const planned = await fingerprint(storage, [group])
-      fs.appendFileSync(join(run, 'epoch_0.yaml'), 'x')
+      fs.appendFileSync(join(run, second), 'x')
       const result = await remove(run, [group], { planned })
       expect(result.failed.map(({ error }) => error.code)).toEqual(['refused'])
-      expect(fs.readdirSync(run).sort()).toEqual([...members].sort())
+      expect(leftIn(run)).toEqual([...members].sort())
     })
 
     it('is whole or gone after the next removal, wherever the first was stopped or failed', async () => {
@@ -99,7 +106,7 @@ describe('removing checkpoints', () => {
             expect(error).toBeInstanceOf(Stopped)
           })
           await remove(run, [])
-          const left = fs.readdirSync(run).sort()
+          const left = leftIn(run)
           expect([0, members.length], `${then} at ${failAt}: ${left.join(' ')}`).toContain(left.length)
           for (const name of left) expect(fs.readFileSync(join(run, name), 'utf8')).toBe(name)
           expect(fs.readdirSync(join(run, '..'))).toEqual(['save'])
@@ -112,18 +119,29 @@ describe('removing checkpoints', () => {
       const { run, group } = makeGroup()
       const planned = await fingerprint(storage, [group])
       await moveToTrash(storage, run, [group], { planned, wait: noWait, now: 1, reasons: new Map() })
-      expect(fs.readdirSync(run)).toEqual([])
+      expect(leftIn(run)).toEqual([])
       const state = await stateFolderOf(storage, run)
       const [entry] = (await readTrash(storage, state)).entries
       if (entry === undefined) throw new Error('nothing lies in the trash')
-      fs.writeFileSync(join(run, 'epoch_0.opt'), 'anew')
+      fs.writeFileSync(join(run, first), 'anew')
       await expect(restore(storage, run, state, entry)).rejects.toThrow('there already')
-      expect(fs.readdirSync(run)).toEqual(['epoch_0.opt'])
-      fs.unlinkSync(join(run, 'epoch_0.opt'))
+      expect(leftIn(run)).toEqual([first])
+      fs.unlinkSync(join(run, first))
       expect(await restore(storage, run, state, entry)).toBe(join(run, 'epoch_0.pt'))
       for (const name of members) expect(fs.readFileSync(join(run, name), 'utf8')).toBe(name)
       expect((await readTrash(storage, state)).entries).toEqual([])
     })
+  })
+
+  it('takes nothing of a group of which one folder has become a link', async () => {
+    const [run, elsewhere] = [makeRun(['rank_0', 'rank_1'], { 'x.pt': 'x' }), join(temporaryDirectory(), 'moved')]
+    const members = ['rank_0/x.pt', 'rank_1/x.pt'].map((name) => ({ path: join(run, name), kind: 'file' as const }))
+    const group = checkpointAt(run, 'x.pt', { kind: 'group', members })
+    const planned = await fingerprint(storage, [group])
+    fs.renameSync(join(run, 'rank_1'), elsewhere)
+    fs.symlinkSync(elsewhere, join(run, 'rank_1'))
+    expect(await remove(run, [group], { planned })).toMatchObject({ failed: [{ error: { code: 'refused' } }] })
+    expect([filesBelow(elsewhere), filesBelow(join(run, 'rank_0'))]).toEqual([{ 'x.pt': 'x' }, { 'x.pt': 'x' }])
   })
 
   it('leaves no state folder behind', async () => {

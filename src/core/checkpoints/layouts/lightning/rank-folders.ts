@@ -75,7 +75,6 @@ function joinAll(
     members: parts.flatMap(({ members }) => members).sort((a, b) => compareText(a.path, b.path)),
     files: parts.flatMap(filesOfRank).sort((a, b) => compareText(a.key, b.key)),
     health,
-    neededFor: `its ${parts.length} ranks lie in folders of their own, and nothing takes them away together`,
   }
 }
 
