@@ -5,6 +5,7 @@ import { asksForJson } from './parse-arguments.js'
 import type { CommandClass, Program } from './program.js'
 import { interruptible } from './progress.js'
 import { Reporter, type WalkFlags } from './reporter.js'
+import type { FailedCommand } from './report-error.js'
 import {
   choicesOf,
   emptyRequest,
@@ -20,6 +21,7 @@ import { usageOf } from './usage.js'
 import { positionsOf } from './settings/command-settings.js'
 import type { HookedFile } from './settings/hooks.js'
 import { locateRun, type WalkOptions } from '../core/checkpoints/layouts/index.js'
+import type { CkptError } from '../core/errors.js'
 import type { Hook } from '../core/jobs/hooks/index.js'
 import type { Storage } from '../core/storage/storage.js'
 import { userStorage } from '../machine/user-storage.js'
@@ -63,17 +65,16 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
       await this.init()
       await this.run()
     } catch (error) {
-      const { usage = usageOf(this.described) } = this.described
-      const flags = flagsOf(this.described)
-      this.reporter.fail(error, {
-        name: nameOf(this.described),
-        usage,
-        flags: Object.keys(flags),
-        values: choicesOf(flags),
-      })
+      this.reporter.fail(error, this.failed)
     } finally {
       for (const close of this.closing) close()
     }
+  }
+
+  private get failed(): FailedCommand {
+    const { usage = usageOf(this.described) } = this.described
+    const flags = flagsOf(this.described)
+    return { name: nameOf(this.described), usage, flags: Object.keys(flags), values: choicesOf(flags) }
   }
 
   protected async init(): Promise<void> {
@@ -164,6 +165,8 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
     )
   }
   protected readonly failWith = this.reporter.failWith
+  /** An error of one of several things, as `Reporter.tellError`. */
+  protected readonly tellError = (error: CkptError) => this.reporter.tellError(error, this.failed)
   protected readonly divert = this.reporter.divert
   protected get wantsJson(): boolean {
     return this.reporter.wantsJson

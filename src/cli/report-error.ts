@@ -18,6 +18,16 @@ export interface ErrorReport {
   readonly stack?: string | undefined
 }
 
+export interface ErrorDocument {
+  readonly code: ErrorReport['code']
+  readonly message: string
+  readonly hint: string | null
+}
+
+export function errorDocument({ code, message, hint }: ErrorReport): ErrorDocument {
+  return { code, message, hint: hint ?? null }
+}
+
 /** `toJson` is null where people read it; the document holds what stands in `beside`, too. */
 export function reportError(
   output: Output,
@@ -25,9 +35,8 @@ export function reportError(
   toJson: ((document: unknown) => string) | null,
   beside: Readonly<Record<string, unknown>> = {},
 ): void {
-  const { code, message, hint } = failure
   if (toJson === null) output.message(renderError(failure, output.errorColours))
-  else output.data(`${toJson({ ...beside, error: { code, message, hint: hint ?? null } })}\n`)
+  else output.data(`${toJson({ ...beside, error: errorDocument(failure) })}\n`)
 }
 
 /** What a hint says of the command that failed. */

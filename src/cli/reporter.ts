@@ -1,8 +1,8 @@
 /** What a command says while it runs: its answer on stdout; notes, warnings, progress and errors on stderr. */
-import { toErrorReport, reportError, type FailedCommand } from './report-error.js'
+import { errorDocument, toErrorReport, reportError, type ErrorDocument, type FailedCommand } from './report-error.js'
 import { bytesProgress, interruptible, walkProgress, type Progress, type WatchedWork } from './progress.js'
 import type { WalkOptions } from '../core/checkpoints/layouts/index.js'
-import { exitStatusOf } from '../core/errors.js'
+import { exitStatusOf, type CkptError } from '../core/errors.js'
 import { standardStream } from '../machine/standard-streams.js'
 import { toJson, toJsonLine } from '../render/json.js'
 import { renderError, renderWarning } from '../render/messages.js'
@@ -106,6 +106,13 @@ export class Reporter {
     const write = this.isLineByLine ? toJsonLine : toJson
     reportError(this.output, failure, this.wantsJson ? write : null, this.besideError)
     process.exitCode = failure.exitStatus
+  }
+
+  /** Tells an error that ends nothing, on stderr also with --json; its document is for the answer. */
+  tellError(error: CkptError, command: FailedCommand): ErrorDocument {
+    const failure = toErrorReport(error, command)
+    reportError(this.output, failure, null)
+    return errorDocument(failure)
   }
 
   /** What was asked for did not reach its reader: a full disk behind a redirection. */

@@ -44,7 +44,8 @@ within) are graded alike, and ckpt says so when a file is something else: a Git 
 
 With -r a row sums up each run, and what was found follows run by run.
 
-Exit status 4 when anything is found, 6 when nothing worse is found than that some could not be read. docs/health.md says what is checked, and every message.`
+Exit status 4 when anything is found, 6 when nothing worse is found than that some could not be read, or that one of several
+names is no checkpoint's. docs/health.md says what is checked, and every message.`
   static override examples = [
     { description: 'the run in this folder', command: '<%= config.bin %> verify' },
     { description: 'every byte, before copying it away', command: '<%= config.bin %> verify exp/save --deep' },
@@ -82,16 +83,18 @@ Exit status 4 when anything is found, 6 when nothing worse is found than that so
   private reading = ScanTree.over(this.storage)
 
   async run(): Promise<void> {
+    const { targets, refused } = await this.targets()
     const verified: Verified[] = []
-    for (const { run, which } of await this.targets()) verified.push(await this.verify(run, which))
+    for (const { run, which } of targets) verified.push(await this.verify(run, which))
     for (const { checkpoints } of verified) await this.tellPacked(checkpoints)
     const lines = this.wantsJson
       ? []
       : this.flags.recursive
         ? await renderManyVerified(verified, { root: resolve(this.args.what?.[0] ?? '.'), output: this.output })
         : renderVerified(verified, this.output)
-    this.answer(verifyDocument(verified), () => lines)
-    const verdict = verdictOf(verified)
+    const told = refused.map(({ argument, error }) => ({ argument, ...this.tellError(error) }))
+    this.answer({ ...verifyDocument(verified), refused: told }, () => lines)
+    const verdict = verdictOf(verified) ?? (refused.length > 0 ? 'partial' : null)
     if (verdict !== null) process.exitCode = exitStatusOf[verdict]
   }
 
@@ -126,15 +129,25 @@ Exit status 4 when anything is found, 6 when nothing worse is found than that so
     return verified
   }
 
-  private async targets(): Promise<Target[]> {
+  /** Of several arguments those that stand for nothing end nothing. Throws where none stands for anything. */
+  private async targets(): Promise<{ targets: readonly Target[]; refused: readonly Refused[] }> {
     const targets = new Map<string, Target>()
+    const refused: Refused[] = []
     for (const argument of this.args.what ?? ['.']) {
-      for (const { run, which } of await this.resolve(argument)) {
-        const known = targets.get(run.path)
-        targets.set(run.path, { run, which: known === undefined ? which : both(known.which, which) })
+      try {
+        for (const { run, which } of await this.resolve(argument)) {
+          const known = targets.get(run.path)
+          targets.set(run.path, { run, which: known === undefined ? which : both(known.which, which) })
+        }
+      } catch (error) {
+        if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
+        refused.push({ argument, error })
       }
     }
-    return [...targets.values()]
+    if (targets.size > 0) return { targets: [...targets.values()], refused }
+    const last = refused.pop()
+    for (const { error } of refused) this.tellError(error)
+    throw last?.error ?? new RangeError('nothing was named')
   }
 
   private async resolve(argument: string): Promise<Target[]> {
@@ -169,6 +182,12 @@ Exit status 4 when anything is found, 6 when nothing worse is found than that so
       return lone
     }
   }
+}
+
+/** What was named and is no checkpoint. */
+interface Refused {
+  readonly argument: string
+  readonly error: CkptError
 }
 
 interface Target {

@@ -213,6 +213,40 @@ describe('ckpt verify --record', () => {
   })
 })
 
+describe('ckpt verify of several', () => {
+  const sound = 'runs/nutshell'
+
+  it('goes on after one that is no checkpoint, and names each of those', async () => {
+    const folder = temporaryDirectory()
+    const notes = join(folder, 'notes.txt')
+    writeFileSync(notes, 'not weights')
+    const gone = join(folder, 'gone')
+    const run = copyFixture(sound)
+    const { status, stdout, stderr } = await ckpt(['verify', notes, gone, run])
+    expect(status).toBe(6)
+    expect(stdout).toContain(`${run}: 10 checkpoints, whole`)
+    expect(stderr).toContain(`${notes} is not a checkpoint`)
+    expect(stderr).toContain(`${gone}: nothing there`)
+    const json = await ckpt(['verify', notes, run, gone, '--json'])
+    expect(json.status).toBe(6)
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      whole: 10,
+      refused: [
+        { argument: notes, code: 'not-found' },
+        { argument: gone, code: 'not-found' },
+      ],
+    })
+  })
+
+  it('exits with 4 where another is damaged, and as for one where none is a checkpoint', async () => {
+    const gone = join(temporaryDirectory(), 'gone')
+    expect((await ckpt(['verify', gone, copyFixture('runs/asr_run_damaged')])).status).toBe(4)
+    const { status, stdout, stderr } = await ckpt(['verify', gone, `${gone}2`])
+    expect([status, stdout]).toEqual([3, ''])
+    expect(stderr.match(/nothing there/g)).toHaveLength(2)
+  })
+})
+
 describe('ckpt verify --finite', () => {
   it('names the tensors with NaN and infinite values', async () => {
     const run = copyFixture('runs/frameworks/hf_trainer/run')
