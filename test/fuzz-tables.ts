@@ -1,6 +1,6 @@
 /** TensorFlow's tables, changed behind their checksums: see formats/tensorflow/table.ts. */
-import { maskedCrc32c } from '../src/core/formats/crc32c.js'
-import { readCount } from '../src/core/formats/protobuf.js'
+import { maskedCrc32c } from '../src/core/formats/bytes/crc32c.js'
+import { readCount } from '../src/core/formats/protobuf/protobuf.js'
 
 const footerLength = 48
 

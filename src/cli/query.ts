@@ -2,7 +2,7 @@
 import { CkptError } from '../core/errors.js'
 import { parseExpression } from '../core/choosing/expression/index.js'
 import { parseAge, parseAmount, parseBytes, rules, type Rule } from '../core/choosing/retention/index.js'
-import { quoteWord } from '../core/formats/shell-words.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 import type { PruneRequest, Query } from '../core/runs/index.js'
 import type { Criterion, Order } from '../core/choosing/selection/index.js'
 import { whatRunsAre } from '../core/checkpoints/layouts/index.js'

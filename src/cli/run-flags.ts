@@ -5,7 +5,7 @@ import { parseExpression } from '../core/choosing/expression/index.js'
 import type { SignalName } from '../core/jobs/command/index.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import { parseRetries, parseSimulation } from '../core/jobs/supervise/index.js'
-import { splitArguments } from '../core/formats/shell-words.js'
+import { splitArguments } from '../core/formats/text/shell-words.js'
 import {
   checked,
   leaveDamagedFlag,

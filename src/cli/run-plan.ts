@@ -18,7 +18,7 @@ import {
   type JobPlan,
   type ResumeFrom,
 } from '../core/jobs/supervise/index.js'
-import { splitArguments } from '../core/formats/shell-words.js'
+import { splitArguments } from '../core/formats/text/shell-words.js'
 import { policyFlags, readTraining } from './flags.js'
 import { onlyOrder, readPolicy, readQuery } from './query.js'
 import { parseStatuses, splitAtCommas, type runFlags } from './run-flags.js'

@@ -15,7 +15,7 @@ import {
   writeAverage,
   type AverageRequest,
   type PreparedAverage,
-} from '../core/runs/average.js'
+} from '../core/runs/with-tensors/average.js'
 import { openExactly } from '../core/runs/index.js'
 import {
   filterFlags,

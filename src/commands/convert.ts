@@ -18,7 +18,7 @@ import type { NameMapping } from '../core/tensors/names/index.js'
 import { formatOfName, type OutputFormat } from '../core/tensors/write/index.js'
 import { weightsOf, type TensorFile } from '../core/tensors/read/index.js'
 import { findFile, type FoundParamFile } from '../core/runs/index.js'
-import { openSafely, readingNamed } from '../core/runs/open-tensors.js'
+import { openSafely, readingNamed } from '../core/runs/with-tensors/open-tensors.js'
 import {
   compileDtypes,
   dtypeFlag,
@@ -40,7 +40,7 @@ import { conversionDocument, renderConversion, renderMerge } from '../render/con
 import { renderIdle } from '../render/messages.js'
 import { renderLosses, renderOutdated } from '../render/transfer.js'
 import { baseOf } from '../machine/working-folder.js'
-import { quoteWord } from '../core/formats/shell-words.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 
 export default class Convert extends BaseCommand<typeof Convert> {
   static override summary = 'Write the tensors of a file in the other format: safetensors, or what torch.load reads'

@@ -16,7 +16,7 @@ import { mostRemembered } from '../core/storage/memory/record-files.js'
 import { aligned } from '../render/aligned.js'
 import { printable } from '../render/printable.js'
 import { formatSize, plural } from '../render/units.js'
-import { quoteWord } from '../core/formats/shell-words.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 
 interface Problem {
   readonly what: string

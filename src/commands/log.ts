@@ -6,7 +6,7 @@ import { attemptsOf, removalsAndCutOff } from '../core/changes/journal/index.js'
 import { runArgument, stateFlag } from '../cli/flags.js'
 import { logDocument, renderLog } from '../render/log.js'
 import { openRunState } from '../core/jobs/run-state.js'
-import { quoteWord } from '../core/formats/shell-words.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 
 export default class Log extends BaseCommand<typeof Log> {
   static override isReader = true

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { byRun, type Named } from '../core/runs/checkpoint-arguments.js'
+import { byRun, type Named } from '../core/runs/opening/checkpoint-arguments.js'
 import { isSound } from '../core/checkpoint.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import { bestOrder, rank, type Order } from '../core/choosing/selection/index.js'

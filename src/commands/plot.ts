@@ -12,7 +12,7 @@ import { drawRuns, openRun, openRuns, writeText, type Curve, type CurveAxis } fr
 import { noRunBelow } from '../cli/query.js'
 import { printable } from '../render/printable.js'
 import { plural, pluralIs } from '../render/units.js'
-import { quoteWord } from '../core/formats/shell-words.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 
 const axes = ['step', 'epoch', 'time'] as const
 /** Rows of a picture in a terminal that does not say how high it is. */

@@ -68,7 +68,7 @@ import {
 } from '../render/prune.js'
 
 import { ManyRunsCommand, type ManyChoices } from '../cli/many-runs.js'
-import { quoteWord } from '../core/formats/shell-words.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 
 const policyNames = Object.keys({ ...policyFlags, ...selectionFlags })
 

@@ -5,7 +5,7 @@ import { Flags } from '@oclif/core'
 import { wait } from '../machine/clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { type StartCandidate, type PassedOver } from '../core/runs/pass-over-damaged.js'
+import { type StartCandidate, type PassedOver } from '../core/runs/recovering/pass-over-damaged.js'
 import {
   fillArguments,
   namesCheckpoint,

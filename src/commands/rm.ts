@@ -7,7 +7,7 @@ import { writersOf } from '../cli/run-writers.js'
 import type { Run } from '../core/checkpoint.js'
 import { guardRun, removalError } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
-import { byRun, type Named } from '../core/runs/checkpoint-arguments.js'
+import { byRun, type Named } from '../core/runs/opening/checkpoint-arguments.js'
 import {
   carryOut,
   intentOf,

@@ -7,7 +7,7 @@ import { holderOf, jobLock, writeStopRequest, type StateFolder } from '../core/c
 import { runArgument, stateFlag } from '../cli/flags.js'
 import { interruptible } from '../cli/progress.js'
 import { openRunState } from '../core/jobs/run-state.js'
-import { quoteWord } from '../core/formats/shell-words.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 
 /** Milliseconds between two looks whether the job has ended. */
 const interval = 200

@@ -4,7 +4,7 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import type { Checkpoint, MetaValue } from '../core/checkpoint.js'
 import { CkptError, FormatError } from '../core/errors.js'
-import { loadByWord, loadNamed } from '../core/runs/checkpoint-by-word.js'
+import { loadByWord, loadNamed } from '../core/runs/opening/checkpoint-by-word.js'
 import { toMetaValue } from '../core/checkpoints/meta/index.js'
 import {
   ensureSafe,
@@ -18,7 +18,7 @@ import {
   type NameFilter,
   type TensorFile,
 } from '../core/tensors/read/index.js'
-import { readingNamed } from '../core/runs/open-tensors.js'
+import { readingNamed } from '../core/runs/with-tensors/open-tensors.js'
 import { named } from '../cli/flags.js'
 import { renderTensorTree } from '../render/tensor-tree.js'
 import { renderTensors, type ListedFile, type ListedTensor } from '../render/tensors.js'

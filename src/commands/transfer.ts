@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { positionText } from '../core/formats/config-yaml.js'
+import { positionText } from '../core/formats/yaml/config-yaml.js'
 import { CkptError } from '../core/errors.js'
 import { parseFuse, parseMapEntries, parseSplit } from '../core/tensors/names/index.js'
 import type { WrittenOutput } from '../core/tensors/write/index.js'
@@ -14,7 +14,7 @@ import {
   type PreparedTransfer,
   type TransferRequest,
   type TransferSides,
-} from '../core/runs/transfer.js'
+} from '../core/runs/with-tensors/transfer.js'
 import { ensureTransferable, type ResizeKind } from '../core/tensors/transfer/index.js'
 import type { TransferHook } from '../cli/file-hooks.js'
 import {

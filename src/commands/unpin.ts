@@ -1,9 +1,9 @@
 /** `ckpt unpin`: takes pins away. */
 import { resolve } from 'node:path'
 import { BaseCommand } from '../cli/base-command.js'
-import { byRun, findRemembered, type Named } from '../core/runs/checkpoint-arguments.js'
+import { byRun, findRemembered, type Named } from '../core/runs/opening/checkpoint-arguments.js'
 import { CkptError } from '../core/errors.js'
-import { loadByWord } from '../core/runs/checkpoint-by-word.js'
+import { loadByWord } from '../core/runs/opening/checkpoint-by-word.js'
 import { pinsOf, unpin } from '../core/runs/index.js'
 import { checkpointsArgument, stateFlag, waitFlag } from '../cli/flags.js'
 import { printable } from '../render/printable.js'

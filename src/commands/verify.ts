@@ -24,7 +24,7 @@ import {
 import { stateFolderOf } from '../core/changes/state/index.js'
 import { recursiveFlag, severalNamed, stateFlag, walkFlags } from '../cli/flags.js'
 import { withVerifyHooks } from '../cli/file-hooks.js'
-import { quoteWord } from '../core/formats/shell-words.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 import { printable } from '../render/printable.js'
 import { renderManyVerified, renderVerified, verifyDocument } from '../render/verify.js'
 import { wait } from '../machine/clock.js'

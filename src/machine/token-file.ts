@@ -1,7 +1,7 @@
 /** A token for a page that others on the network can reach: kept in a file that its owner alone can read. */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { CkptError } from '../core/errors.js'
-import { quoteWord } from '../core/formats/shell-words.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 
 const shortest = 16
 const longest = 512

@@ -2,7 +2,7 @@
 import { isUnreadable, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeObstacle, type BeginsAnew, type Cleared, type Unled } from '../core/runs/index.js'
 import { printable } from './printable.js'
-import { quoteWord } from '../core/formats/shell-words.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 
 /** One line for each. `isTold`: the command has what was chosen among its arguments, whatever its framework would find. */
 export function clearedLines(

@@ -1,6 +1,6 @@
 /** Settings, hooks, and where they come from. */
 import type { Hook } from '../core/jobs/hooks/index.js'
-import type { FilePosition } from '../core/formats/config-yaml.js'
+import type { FilePosition } from '../core/formats/yaml/config-yaml.js'
 import { painter } from './colours.js'
 import { toJson } from './json.js'
 import type { Output } from './output.js'

@@ -1,5 +1,5 @@
 /** What a transfer matched, as people see it. */
-import { positionText } from '../core/formats/config-yaml.js'
+import { positionText } from '../core/formats/yaml/config-yaml.js'
 import type { ChosenHook } from '../core/jobs/hooks/index.js'
 import type { LeftOut, TensorInfo } from '../core/tensors/read/index.js'
 import { tellCounts, tellLoss, type WrittenOutput } from '../core/tensors/write/index.js'
@@ -17,7 +17,7 @@ import {
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { hangBehindName } from './hanging-indent.js'
-import { quoteWord } from '../core/formats/shell-words.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 import { printable } from './printable.js'
 import { formatSize, plural } from './units.js'
 

@@ -1,5 +1,5 @@
 /** Sizes, ages and numbers as people read them. */
-import { formatSize } from '../core/formats/size-text.js'
+import { formatSize } from '../core/formats/text/size-text.js'
 
 export { formatSize }
 

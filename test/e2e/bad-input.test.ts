@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { choose, examine, openRun, planPrune } from '../../src/core/runs/index.js'
 import { localStorage } from '../../src/core/storage/local.js'
 import type { Storage } from '../../src/core/storage/storage.js'
-import { shellWord } from '../../src/core/formats/shell-words.js'
+import { shellWord } from '../../src/core/formats/text/shell-words.js'
 import { ckpt, commandFolder, isOneFile, program, shell, temporaryDirectory, plainEnvironment } from './ckpt.js'
 import { document, epochs, makeRun, nameOf, names } from './runs.js'
 

@@ -1,4 +1,4 @@
-import { shellWord } from '../../src/core/formats/shell-words.js'
+import { shellWord } from '../../src/core/formats/text/shell-words.js'
 /** Runs the built program as a user would. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'

@@ -3,8 +3,8 @@ import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { splitWords } from '../../src/core/formats/shell-words.js'
-import { shellWord } from '../../src/core/formats/shell-words.js'
+import { splitWords } from '../../src/core/formats/text/shell-words.js'
+import { shellWord } from '../../src/core/formats/text/shell-words.js'
 import { ckpt, shell, temporaryDirectory, type Outcome } from './ckpt.js'
 import { letRest } from './let-rest.js'
 

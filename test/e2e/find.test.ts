@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { shellWord } from '../../src/core/formats/shell-words.js'
+import { shellWord } from '../../src/core/formats/text/shell-words.js'
 import { ckpt, copyFixture, shell, temporaryDirectory } from './ckpt.js'
 import { document, epochs, makeRun, nameOf, names } from './runs.js'
 

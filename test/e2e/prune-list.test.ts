@@ -1,7 +1,7 @@
 /** `ckpt prune -i` and the question's "show" and "edit", on a terminal: `script` of util-linux makes one. */
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { shellWord } from '../../src/core/formats/shell-words.js'
+import { shellWord } from '../../src/core/formats/text/shell-words.js'
 import { ckpt } from './ckpt.js'
 import { hasScript, onTerminal, type Terminal } from './on-terminal.js'
 import { epochs, makeRun, nameOf, snapshot } from './runs.js'

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { shellWord } from '../../src/core/formats/shell-words.js'
+import { shellWord } from '../../src/core/formats/text/shell-words.js'
 import { ckpt, temporaryDirectory, type Outcome } from './ckpt.js'
 
 /** A folder with a job script, and an sbatch that keeps what it is given: the words, and the script. */

@@ -1,7 +1,7 @@
 /** What happens on a terminal: `script` of util-linux makes one. Where it is not there, this is skipped. */
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { shellWord } from '../../src/core/formats/shell-words.js'
+import { shellWord } from '../../src/core/formats/text/shell-words.js'
 import { hasScript, onTerminal, type Terminal } from './on-terminal.js'
 import { epochs, makeRun, nameOf, snapshot } from './runs.js'
 

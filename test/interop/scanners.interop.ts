@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { fileURLToPath } from 'node:url'
 import { auditPickle, readCalls } from '../../src/core/formats/pickle/index.js'
-import { callOf, dangerousNames, generatedPickles, plainNames } from '../core/formats/generated-pickles.js'
+import { callOf, dangerousNames, generatedPickles, plainNames } from '../core/formats/pickle/generated-pickles.js'
 
 const fixtures = fileURLToPath(new URL('../fixtures', import.meta.url))
 const script = fileURLToPath(new URL('scanners_side.py', import.meta.url))

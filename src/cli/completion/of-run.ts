@@ -5,7 +5,7 @@ import { findRuns } from '../../core/checkpoints/layouts/index.js'
 import { metricOrders, varyingKeys } from '../../core/choosing/selection/index.js'
 import { CkptError } from '../../core/errors.js'
 import { openNamed, openRun } from '../../core/runs/index.js'
-import { openRunTrash } from '../../core/runs/run-trash.js'
+import { openRunTrash } from '../../core/runs/from-trash/run-trash.js'
 import type { Storage } from '../../core/storage/storage.js'
 
 /** Metrics first, then whatever else is a number. */

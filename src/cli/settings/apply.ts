@@ -1,5 +1,5 @@
 /** The settings for one call of a command: the nearest file that has a flag decides its value. */
-import { ConfigError, unknownKey, type FilePosition } from '../../core/formats/config-yaml.js'
+import { ConfigError, unknownKey, type FilePosition } from '../../core/formats/yaml/config-yaml.js'
 import type { ParsedConfig } from './settings-file.js'
 import { isSettable, readEntry, type FlagDefinitions } from './values.js'
 

@@ -1,7 +1,7 @@
 /** What the files of settings say of one call of a command. */
 import type { Interfaces } from '@oclif/core'
 import { CkptError } from '../../core/errors.js'
-import type { FilePosition } from '../../core/formats/config-yaml.js'
+import type { FilePosition } from '../../core/formats/yaml/config-yaml.js'
 import type { ReadStorage } from '../../core/storage/storage.js'
 import type { Setting, SettingsRequest } from './apply.js'
 import { loadSettings, type LeftOut, type Leniency } from './files.js'

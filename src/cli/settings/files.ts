@@ -88,7 +88,7 @@ async function parseSettings(
 
 /** Throws the error again where it is not a reason to leave the file out. */
 async function whyLeftOut(error: unknown, { unreadable, mistaken }: Leniency): Promise<Doubt> {
-  const { ConfigError } = await import('../../core/formats/config-yaml.js')
+  const { ConfigError } = await import('../../core/formats/yaml/config-yaml.js')
   if (mistaken && error instanceof ConfigError) {
     const { position, mistake, hint } = error
     const reason = `line ${position.line}, column ${position.column}: ${mistake}`
@@ -101,7 +101,7 @@ async function whyLeftOut(error: unknown, { unreadable, mistaken }: Leniency): P
 }
 
 async function readTrust({ trust }: ParsedConfig, isOwn: boolean) {
-  const { ConfigError } = await import('../../core/formats/config-yaml.js')
+  const { ConfigError } = await import('../../core/formats/yaml/config-yaml.js')
   const [first] = trust
   if (first !== undefined && !isOwn) {
     throw new ConfigError(first.position, 'trust stands in your own settings only', { hint: `in ${ownFile()}` })

@@ -8,7 +8,7 @@ import {
   type FilePosition,
   type Scalar,
   type YamlLibrary,
-} from '../../core/formats/config-yaml.js'
+} from '../../core/formats/yaml/config-yaml.js'
 
 /** One key of a command's section. */
 export interface SettingEntry {

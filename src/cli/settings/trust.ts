@@ -5,7 +5,7 @@
 import { lstatSync, readlinkSync, type BigIntStats } from 'node:fs'
 import { dirname, join, parse, sep } from 'node:path'
 import type { People } from '../../machine/users-and-groups.js'
-import { quoteWord } from '../../core/formats/shell-words.js'
+import { quoteWord } from '../../core/formats/text/shell-words.js'
 
 /** What the user's own settings say of others. */
 export interface Trusted {

@@ -1,7 +1,7 @@
 /** One key of a section as the flag of its name takes it, as if it had been typed. */
 import { dirname, resolve } from 'node:path'
 import { Parser, type Interfaces } from '@oclif/core'
-import { ConfigError, atPosition, type Scalar } from '../../core/formats/config-yaml.js'
+import { ConfigError, atPosition, type Scalar } from '../../core/formats/yaml/config-yaml.js'
 import type { SettingEntry } from './settings-file.js'
 import { CkptError } from '../../core/errors.js'
 import { policyFlags, selectionFlags } from '../flags.js'

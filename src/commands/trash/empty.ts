@@ -13,7 +13,7 @@ import { dryRunFlag, runArgument, stateFlag, waitFlag, yesFlag } from '../../cli
 import { renderFinished } from '../../render/prune.js'
 import { renderTrash, trashDocument } from '../../render/trash.js'
 import { formatSize, plural } from '../../render/units.js'
-import { openRunTrash, type RunTrash } from '../../core/runs/run-trash.js'
+import { openRunTrash, type RunTrash } from '../../core/runs/from-trash/run-trash.js'
 
 export default class TrashEmpty extends BaseCommand<typeof TrashEmpty> {
   static override summary = "Delete what lies in a run's trash"

@@ -3,8 +3,8 @@ import { BaseCommand } from '../../cli/base-command.js'
 import { runArgument, stateFlag } from '../../cli/flags.js'
 import { renderTrash, trashDocument } from '../../render/trash.js'
 import { plural } from '../../render/units.js'
-import { quoteWord } from '../../core/formats/shell-words.js'
-import { openRunTrash, trashElsewhere } from '../../core/runs/run-trash.js'
+import { quoteWord } from '../../core/formats/text/shell-words.js'
+import { openRunTrash, trashElsewhere } from '../../core/runs/from-trash/run-trash.js'
 
 export default class TrashList extends BaseCommand<typeof TrashList> {
   static override isReader = true

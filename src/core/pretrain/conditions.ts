@@ -1,5 +1,5 @@
 /** Whether a loadable takes part: true, false, or an expression over variables. */
-import { ConfigError, type Scalar } from '../formats/config-yaml.js'
+import { ConfigError, type Scalar } from '../formats/yaml/config-yaml.js'
 import { nearestName, selects, type Scope, type Value } from '../choosing/expression/index.js'
 import { readExpression } from './sources/index.js'
 

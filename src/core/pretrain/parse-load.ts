@@ -1,6 +1,13 @@
 /** What a loadable is loaded into: `init/model.safetensors`, or a mapping with that and how. */
 import { basename, dirname, extname, join, resolve } from 'node:path'
-import { ConfigError, atPosition, unknownKey, type Pair, type Scalar, type YamlText } from '../formats/config-yaml.js'
+import {
+  ConfigError,
+  atPosition,
+  unknownKey,
+  type Pair,
+  type Scalar,
+  type YamlText,
+} from '../formats/yaml/config-yaml.js'
 import { CkptError } from '../errors.js'
 import { compileMapping } from '../tensors/names/index.js'
 import type { ResizeKind } from '../tensors/transfer/index.js'

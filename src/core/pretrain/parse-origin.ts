@@ -6,7 +6,7 @@ import {
   type Pair,
   type FilePosition,
   type YamlText,
-} from '../formats/config-yaml.js'
+} from '../formats/yaml/config-yaml.js'
 import type { Digest } from './download/index.js'
 import { CkptError } from '../errors.js'
 import { guessSource, sourceKinds, splitPath, splitUrl, type Fields, type Source } from './sources/index.js'

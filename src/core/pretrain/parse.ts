@@ -1,6 +1,6 @@
 /** The text of a plan (docs/pretrain.md). */
 import { dirname, relative, resolve, sep } from 'node:path'
-import { ConfigError, unknownKey, YamlText, type Pair, type Scalar } from '../formats/config-yaml.js'
+import { ConfigError, unknownKey, YamlText, type Pair, type Scalar } from '../formats/yaml/config-yaml.js'
 import { parseHooks, type Hook } from '../jobs/hooks/index.js'
 import { guessSource } from './sources/index.js'
 import type { ReadStorage } from '../storage/storage.js'

@@ -1,5 +1,5 @@
 /** What a pretraining is to do: the plan as its file says it, all paths absolute. No I/O. */
-import type { FilePosition } from '../formats/config-yaml.js'
+import type { FilePosition } from '../formats/yaml/config-yaml.js'
 import type { Hook } from '../jobs/hooks/index.js'
 import type { NameRules } from '../tensors/names/index.js'
 import type { MatchOptions } from '../tensors/transfer/index.js'

@@ -1,7 +1,7 @@
 /** What ckpt made where files are collected, and what of: so that it is known again, and nothing else is replaced. */
 import { isAbsolute, join } from 'node:path'
 import type { Digest } from './download/index.js'
-import { isJsonObject, type JsonValue } from '../formats/json.js'
+import { isJsonObject, type JsonValue } from '../formats/text/json.js'
 import {
   isCount,
   isInode,

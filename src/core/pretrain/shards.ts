@@ -1,8 +1,8 @@
 /** The files of a sharded model beside its index: what `KEY: …/model.safetensors.index.json` needs as well. */
 import { dirname } from 'node:path'
-import { ConfigError } from '../formats/config-yaml.js'
+import { ConfigError } from '../formats/yaml/config-yaml.js'
 import { CkptError, FormatError } from '../errors.js'
-import { isShardName, largestIndex, readWeightMap } from '../formats/weight-map.js'
+import { isShardName, largestIndex, readWeightMap } from '../formats/safetensors/weight-map.js'
 import { folderSource } from './sources/index.js'
 import type { ReadStorage } from '../storage/storage.js'
 import type { Origin } from './parse-origin.js'

@@ -1,6 +1,6 @@
 /** What is to be done for each loadable of a plan: what is there, what must come, and from where. Changes nothing. */
 import { basename, join } from 'node:path'
-import { ConfigError } from '../formats/config-yaml.js'
+import { ConfigError } from '../formats/yaml/config-yaml.js'
 import { digestOf, type Digest } from './download/index.js'
 import { CkptError } from '../errors.js'
 import type { LocalFile, RemoteFile, SourceContext } from './sources/index.js'

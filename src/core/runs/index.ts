@@ -1,6 +1,6 @@
 /** A run as a whole: the parts of core put together for the questions that people ask of one. */
-export { arrange, namesInOrders, namesInQuery, type Arranged, type Query } from './rank-and-filter.js'
-export { choose, neverFinished, type ChooseContext, type ChooseRequest } from './choose-to-resume.js'
+export { arrange, namesInOrders, namesInQuery, type Arranged, type Query } from './opening/rank-and-filter.js'
+export { choose, neverFinished, type ChooseContext, type ChooseRequest } from './recovering/choose-to-resume.js'
 export {
   eachRun,
   examine,
@@ -16,8 +16,8 @@ export {
   readWhole,
   type Named,
   type OpenedRuns,
-} from './open-run.js'
-export { findPacked, loneFile, loneFolder, type Lone } from './lone-weights.js'
+} from './opening/open-run.js'
+export { findPacked, loneFile, loneFolder, type Lone } from './opening/lone-weights.js'
 export {
   clearObstacles,
   describeObstacle,
@@ -26,9 +26,9 @@ export {
   type ClearContext,
   type Cleared,
   type Unled,
-} from './clear-obstacles.js'
-export { chooseOrBegin, isFirstSaveCut, type FromNothing } from './first-start.js'
-export { cutShort } from './save-cut-short.js'
+} from './recovering/clear-obstacles.js'
+export { chooseOrBegin, isFirstSaveCut, type FromNothing } from './recovering/first-start.js'
+export { cutShort } from './recovering/save-cut-short.js'
 export {
   axisOf,
   curvesOf,
@@ -41,24 +41,44 @@ export {
   type Curve,
   type CurveAxis,
   type CurvePoint,
-} from './curves.js'
-export type { ObstacleContext, ObstacleRequest } from './obstacles.js'
-export { whyLocked, type ByHand } from './plan-by-hand.js'
-export { applyPlan } from './apply-plan-file.js'
-export { carryOut, remember, type CarriedOut, type CarryOutOptions, type Going } from './carry-out-prune.js'
-export type { Pointed } from './update-pointers.js'
-export { carryOutDemotion, planDemote, type DemotePlan, type DemoteRequest, type DemotionDone } from './demote.js'
-export { intentOf, refusalOf, type Intent } from './prune-intent.js'
-export { emptyAndFinish, finishDemotionsOf } from './finish-interrupted.js'
-export { holding } from './holding.js'
-export { pin, takeGonePins, unpin } from './pin.js'
-export { planToJson, plansToJson, readPlan, readPlans, withPlan, writePlan, type WrittenPlan } from './plan-file.js'
-export { clearedFor, type ClearedFolder, type JobFolders } from './one-job.js'
-export { openAllIfAny, openRunToGoOn, openRunToGoOnIfAny, type GoOnOptions, type RunToGoOn } from './run-to-go-on.js'
-export { pinsOf } from './protecting-pins.js'
-export type { StateLocation } from './run-with-state.js'
-export { fileOfKey, findFile, findFiles, type FileRequest, type FoundParamFile } from './find-file.js'
-export { recordRemovals, recordMissedDemotions, type Removing } from './record-removals.js'
+} from './reporting/curves.js'
+export type { ObstacleContext, ObstacleRequest } from './recovering/obstacles.js'
+export { whyLocked, type ByHand } from './pruning/plan-by-hand.js'
+export { applyPlan } from './pruning/apply-plan-file.js'
+export { carryOut, remember, type CarriedOut, type CarryOutOptions, type Going } from './pruning/carry-out-prune.js'
+export type { Pointed } from './pruning/update-pointers.js'
+export {
+  carryOutDemotion,
+  planDemote,
+  type DemotePlan,
+  type DemoteRequest,
+  type DemotionDone,
+} from './pruning/demote.js'
+export { intentOf, refusalOf, type Intent } from './pruning/prune-intent.js'
+export { emptyAndFinish, finishDemotionsOf } from './pruning/finish-interrupted.js'
+export { holding } from './protecting/holding.js'
+export { pin, takeGonePins, unpin } from './protecting/pin.js'
+export {
+  planToJson,
+  plansToJson,
+  readPlan,
+  readPlans,
+  withPlan,
+  writePlan,
+  type WrittenPlan,
+} from './pruning/plan-file.js'
+export { clearedFor, type ClearedFolder, type JobFolders } from './opening/one-job.js'
+export {
+  openAllIfAny,
+  openRunToGoOn,
+  openRunToGoOnIfAny,
+  type GoOnOptions,
+  type RunToGoOn,
+} from './opening/run-to-go-on.js'
+export { pinsOf } from './protecting/protecting-pins.js'
+export type { StateLocation } from './opening/run-with-state.js'
+export { fileOfKey, findFile, findFiles, type FileRequest, type FoundParamFile } from './with-tensors/find-file.js'
+export { recordRemovals, recordMissedDemotions, type Removing } from './pruning/record-removals.js'
 export {
   checkRequest,
   describePolicy,
@@ -66,17 +86,23 @@ export {
   type PruneContext,
   type PrunePlan,
   type PruneRequest,
-} from './prune.js'
-export type { Writers } from './plan-checks.js'
-export { planRemoval, type RemovalRequest } from './remove-named.js'
-export { openExactly, previewCheckpoint } from './save.js'
-export { lookTwice } from './second-look.js'
-export { restoreAndName, type Restored } from './restore.js'
-export { setAside, setAsideReasons, takeBack } from './set-aside.js'
-export { recordRun, verdictOf, verifyRun, type Verified, type VerifyRequest } from './verify.js'
-export { writeText } from './write-text.js'
-export { idlenessOf, lastTouchOf, type Idleness, type LastJob } from './idleness.js'
-export { bestKnown, summariseRun, type BestOfRun, type RunSummary, type SummaryRequest } from './summarise-run.js'
+} from './pruning/prune.js'
+export type { Writers } from './pruning/plan-checks.js'
+export { planRemoval, type RemovalRequest } from './pruning/remove-named.js'
+export { openExactly, previewCheckpoint } from './opening/save.js'
+export { lookTwice } from './verifying/second-look.js'
+export { restoreAndName, type Restored } from './from-trash/restore.js'
+export { setAside, setAsideReasons, takeBack } from './protecting/set-aside.js'
+export { recordRun, verdictOf, verifyRun, type Verified, type VerifyRequest } from './verifying/verify.js'
+export { writeText } from './reporting/write-text.js'
+export { idlenessOf, lastTouchOf, type Idleness, type LastJob } from './reporting/idleness.js'
+export {
+  bestKnown,
+  summariseRun,
+  type BestOfRun,
+  type RunSummary,
+  type SummaryRequest,
+} from './reporting/summarise-run.js'
 export {
   applyEach,
   isOthers,
@@ -88,9 +114,9 @@ export {
   type LeftAlone,
   type ManyPlans,
   type PlannedRun,
-} from './prune-many.js'
-export { RememberedSummaries } from './remembered-summaries.js'
-export { reportRun, type ReportRequest, type RunReport } from './report.js'
-export { compareRuns, type ComparedRun, type DifferentSetting, type RunComparison } from './compare-runs.js'
-export { keptAcross, requestAcross } from './rank-across.js'
-export { DiskUses, totalUse, type DiskUse, type UseKind } from './disk-use.js'
+} from './pruning/prune-many.js'
+export { RememberedSummaries } from './reporting/remembered-summaries.js'
+export { reportRun, type ReportRequest, type RunReport } from './reporting/report.js'
+export { compareRuns, type ComparedRun, type DifferentSetting, type RunComparison } from './reporting/compare-runs.js'
+export { keptAcross, requestAcross } from './pruning/rank-across.js'
+export { DiskUses, totalUse, type DiskUse, type UseKind } from './pruning/disk-use.js'

@@ -1,7 +1,7 @@
 /** The steps in which files are read through, as they run in each thread. */
 import type { Hash } from 'node:crypto'
 import type * as Fs from 'node:fs'
-import type { Crc32 } from '../formats/crc32.js'
+import type { Crc32 } from '../formats/bytes/crc32.js'
 import { leadsThroughDescriptors, O_PATH } from './open-folder.js'
 import type { Identity, Range, SweepSums } from './storage.js'
 

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { createRequire } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Crc32 } from '../formats/crc32.js'
+import type { Crc32 } from '../formats/bytes/crc32.js'
 import { makeSweepSteps, type SweepTask } from './bulk-read-loop.js'
 
 /** What a thread is given to do; `counters` as `makeSweepSteps` has them. */

@@ -1,4 +1,4 @@
-/** Files as what the readers of formats ask for (formats/byte-source.ts). */
+/** Files as what the readers of formats ask for (formats/bytes/byte-source.ts). */
 import { CkptError, StorageError } from '../errors.js'
 import type { ReadHandle, ReadStorage } from './storage.js'
 

@@ -6,7 +6,7 @@ import { toStorageError } from './storage-errors.js'
 import { followLinks, type LinksOnWay } from './links-on-way.js'
 import { OpenFolder, type ActAs } from './open-folder.js'
 import type { Guarded, GuardedRun, GuardedState, Heir, StateRules } from './storage.js'
-import { quoteWord } from '../formats/shell-words.js'
+import { quoteWord } from '../formats/text/shell-words.js'
 
 /** `look`: nothing changes. `sync`: names in it do not. */
 export type Use = 'look' | 'sync' | 'change'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import * as library from 'yaml'
-import { ConfigError } from '../../../src/core/formats/config-yaml.js'
+import { ConfigError } from '../../../src/core/formats/yaml/config-yaml.js'
 import { findConfigs, parseConfig, readConfig } from '../../../src/cli/settings/settings-file.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 

@@ -23,7 +23,7 @@ import {
 import type { HubSettings } from '../../../src/core/pretrain/sources/index.js'
 import { stateFolderOf } from '../../../src/core/changes/state/index.js'
 import { localStorage } from '../../../src/core/storage/local.js'
-import { formatHeader } from '../../../src/core/formats/safetensors.js'
+import { formatHeader } from '../../../src/core/formats/safetensors/safetensors.js'
 import { faultyStorage, Stopped } from '../../faulty-storage.js'
 import { Loopback, serve } from '../../loopback.js'
 

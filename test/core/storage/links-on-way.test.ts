@@ -6,7 +6,7 @@ import { fingerprint, guardRun, removeCheckpoints } from '../../../src/core/chan
 import { makeFolders } from '../../../src/core/changes/publish/index.js'
 import { readPins, stateFolderOf, writePins } from '../../../src/core/changes/state/index.js'
 import { UntrustedError } from '../../../src/core/errors.js'
-import { loadNamed } from '../../../src/core/runs/checkpoint-by-word.js'
+import { loadNamed } from '../../../src/core/runs/opening/checkpoint-by-word.js'
 import { followLinks } from '../../../src/core/storage/links-on-way.js'
 import type { Storage } from '../../../src/core/storage/storage.js'
 import { userStorage } from '../../../src/machine/user-storage.js'

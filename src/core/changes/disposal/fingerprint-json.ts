@@ -1,5 +1,5 @@
 /** Fingerprints as a plan's file holds them. */
-import { isJsonObject, type JsonValue } from '../../formats/json.js'
+import { isJsonObject, type JsonValue } from '../../formats/text/json.js'
 import { isNameInside } from '../state/index.js'
 import type { EntryKind } from '../../storage/storage.js'
 import type { Fingerprint, Mark } from './fingerprint.js'

@@ -16,7 +16,7 @@ import {
 import { errorAsValue } from './error-as-value.js'
 import type { Fingerprint } from './fingerprint.js'
 import { foldersOf, foldersOfGroup, placed } from './members.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 
 /** True where one rename cannot take all of it. */
 export function isGroup({ members }: Pick<Checkpoint, 'members'>): boolean {

@@ -1,5 +1,5 @@
 /** What stands in a run's journal: one JSON object a line, each a thing that happened. Times are Unix seconds. */
-import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/text/json.js'
 import { isCheckpointName, isChildPid, isCount, isText, isTime } from '../state/schema.js'
 
 /** The job of a scheduler that an attempt belonged to. */

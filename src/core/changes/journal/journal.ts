@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
 import { withFile } from '../../storage/file-source.js'
-import { parseJson } from '../../formats/json.js'
+import { parseJson } from '../../formats/text/json.js'
 import { makeState, readKnownElsewhere, type StateFolder } from '../state/index.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { lineOf, toEntry, type JournalEntry } from './entry.js'

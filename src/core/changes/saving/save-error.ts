@@ -1,7 +1,7 @@
 /** What goes wrong in a staging folder, in words of what is saved: nobody knows that folder. */
 import { sep } from 'node:path'
 import { isFull, reasonOf, StorageError } from '../../errors.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 
 /** The save that failed. */
 export interface FailedSave {

@@ -1,6 +1,6 @@
 /** What the files of whole checkpoints were when `verify --record` read them. */
 import { join } from 'node:path'
-import { isJsonObject, type JsonObject } from '../../formats/json.js'
+import { isJsonObject, type JsonObject } from '../../formats/text/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { isNameInside } from './name-inside.js'
 import { neutralName } from './neutral-name.js'

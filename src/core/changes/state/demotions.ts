@@ -1,6 +1,6 @@
 /** Which checkpoints have lost what only resuming needs, so that nobody takes that for damage. */
 import { join } from 'node:path'
-import { isJsonObject, type JsonObject } from '../../formats/json.js'
+import { isJsonObject, type JsonObject } from '../../formats/text/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { nameElsewhere } from './elsewhere.js'
 import { readRecords, recordPath, removeDraftsIn } from './record-folder.js'

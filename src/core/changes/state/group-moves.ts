@@ -3,7 +3,7 @@
  * there the group belongs to the run, and the next holder of the lock gives it back what has left it.
  */
 import { join } from 'node:path'
-import { isJsonObject, type JsonObject } from '../../formats/json.js'
+import { isJsonObject, type JsonObject } from '../../formats/text/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { isNeutralName } from './neutral-name.js'
 import { readRecords, recordPath, removeDraftsIn } from './record-folder.js'

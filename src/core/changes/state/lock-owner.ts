@@ -1,5 +1,5 @@
 /** Which ckpt holds a lock, and whether it still lives. */
-import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/text/json.js'
 import { isPid, isText } from './schema.js'
 
 /** A process, so that another one can tell whether it is still there. */

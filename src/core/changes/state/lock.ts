@@ -13,7 +13,7 @@
 import { randomUUID } from 'node:crypto'
 import { basename, join } from 'node:path'
 import { CkptError, StorageError, UntrustedError } from '../../errors.js'
-import type { JsonObject } from '../../formats/json.js'
+import type { JsonObject } from '../../formats/text/json.js'
 import type { Storage } from '../../storage/storage.js'
 import { forgetUnlessProtecting } from './elsewhere.js'
 import { LockQueue } from './lock-queue.js'

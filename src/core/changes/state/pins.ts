@@ -1,7 +1,7 @@
 /** Checkpoints that no prune may take. A pin binds ckpt alone: nothing in the checkpoint's folder changes. */
 import { join } from 'node:path'
 import { CkptError } from '../../errors.js'
-import { isJsonObject, type JsonObject } from '../../formats/json.js'
+import { isJsonObject, type JsonObject } from '../../formats/text/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { nameElsewhere } from './elsewhere.js'
 import { LimitedWarnings } from './limited-warnings.js'

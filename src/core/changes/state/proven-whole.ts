@@ -1,6 +1,6 @@
 /** Which checkpoints were read to their last byte and found whole, so that none has to be read again for that. */
 import { join } from 'node:path'
-import { isJsonObject, type JsonObject } from '../../formats/json.js'
+import { isJsonObject, type JsonObject } from '../../formats/text/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { isNameInside } from './name-inside.js'
 import { readRecordOrNull, tellMisfit, writeRecord } from './record.js'

@@ -1,6 +1,6 @@
 /** A folder of the state folder with one record for each checkpoint. */
 import { join } from 'node:path'
-import type { JsonObject } from '../../formats/json.js'
+import type { JsonObject } from '../../formats/text/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { neutralName } from './neutral-name.js'
 import { LimitedWarnings } from './limited-warnings.js'

@@ -1,7 +1,7 @@
 /** Small JSON files in the state folder: a reader sees the old one or the new one, and never half of one. */
 import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
-import { isJsonObject, parseJson, type JsonObject } from '../../formats/json.js'
+import { isJsonObject, parseJson, type JsonObject } from '../../formats/text/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 
 /** Bytes. A list of ten thousand pins has less. */

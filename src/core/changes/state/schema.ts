@@ -1,5 +1,5 @@
 /** Checks the values in records against bounds: anyone who can write beside a run may have written them. */
-import type { JsonValue } from '../../formats/json.js'
+import type { JsonValue } from '../../formats/text/json.js'
 import { isNameInside } from './name-inside.js'
 
 /** Characters. */

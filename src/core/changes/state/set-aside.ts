@@ -1,6 +1,6 @@
 /** Checkpoints from which several starts made no progress: marked, not moved. Jobs start from the one before. */
 import { join } from 'node:path'
-import { isJsonObject, type JsonObject } from '../../formats/json.js'
+import { isJsonObject, type JsonObject } from '../../formats/text/json.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { badRecord, readRecord, unlinkIfThere, writeRecord } from './record.js'
 import { isCheckpointName, isCount, isList, isTime } from './schema.js'

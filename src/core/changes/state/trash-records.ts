@@ -1,6 +1,6 @@
 /** What lies in the trash: for each thing a record beside it, with the name that it had. */
 import { join } from 'node:path'
-import type { JsonObject } from '../../formats/json.js'
+import type { JsonObject } from '../../formats/text/json.js'
 import type { Identity, ReadStorage, Storage } from '../../storage/storage.js'
 import { LimitedWarnings } from './limited-warnings.js'
 import { isNeutralName } from './neutral-name.js'

@@ -4,9 +4,9 @@
  */
 import type { Finding } from '../../checkpoint.js'
 import { FormatError } from '../../errors.js'
-import type { ByteSource } from '../../formats/byte-source.js'
-import { Gunzip, isGzip, UnpackedEnough, UnpackingBudget } from '../../formats/gzip.js'
-import { isTar, membersOf, whyUnfit, type TarMember } from '../../formats/tar.js'
+import type { ByteSource } from '../../formats/bytes/byte-source.js'
+import { Gunzip, isGzip, UnpackedEnough, UnpackingBudget } from '../../formats/compression/gzip.js'
+import { isTar, membersOf, whyUnfit, type TarMember } from '../../formats/archives/tar.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { WindowHandle } from '../../tensors/read/index.js'
 import { keepParts, NotKept } from './kept-parts.js'

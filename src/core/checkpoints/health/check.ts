@@ -2,7 +2,7 @@
 import { basename } from 'node:path'
 import { isParameterFile, loneLayout, withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
-import { isIndexName } from '../../formats/weight-map.js'
+import { isIndexName } from '../../formats/safetensors/weight-map.js'
 import {
   explainTemporary,
   folderReason,

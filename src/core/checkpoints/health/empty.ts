@@ -1,5 +1,5 @@
 /** A file of 0 bytes: sometimes all there is to save, mostly a save that was killed or met a full disk. */
-import { suffixOf } from '../../formats/suffix.js'
+import { suffixOf } from '../../formats/text/suffix.js'
 import { isBareJson } from './file-kind.js'
 
 /** Formats that have no empty form. */

@@ -1,10 +1,10 @@
 /** What a file is, by its first bytes; by its name only where the bytes may be the ones that are broken. */
 
 import { isPickle } from '../../formats/pickle/index.js'
-import { suffixOf } from '../../formats/suffix.js'
-import { isText } from '../../formats/text.js'
-import { isLegacyStream } from '../../formats/torch-legacy.js'
-import { isIndexName } from '../../formats/weight-map.js'
+import { suffixOf } from '../../formats/text/suffix.js'
+import { isText } from '../../formats/text/text.js'
+import { isLegacyStream } from '../../formats/torch/legacy.js'
+import { isIndexName } from '../../formats/safetensors/weight-map.js'
 
 export type Kind = 'zip' | 'legacy' | 'pickle' | 'msgpack' | 'safetensors' | 'index' | 'json' | 'text' | 'opaque'
 

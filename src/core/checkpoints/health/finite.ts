@@ -1,7 +1,7 @@
 /** Are all values of all tensors finite? (`verify --finite`) */
 import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { CkptError, FormatError, StorageError } from '../../errors.js'
-import { isIndexName } from '../../formats/weight-map.js'
+import { isIndexName } from '../../formats/safetensors/weight-map.js'
 import { findLayout, listFiles, ScanTree, uniteFindings, type MeasuredFile } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import {

@@ -1,13 +1,13 @@
 /** One file of a checkpoint: is it what its bytes say that it is? */
 import type { Finding } from '../../checkpoint.js'
 import { CkptError, FormatError, isAbsence, isUnreadable, reasonOf, StorageError } from '../../errors.js'
-import type { ByteSource } from '../../formats/byte-source.js'
-import { checkJson } from '../../formats/json.js'
-import { checkMsgpack } from '../../formats/msgpack.js'
-import { parseHeader, prefixLength, readHeaderLength } from '../../formats/safetensors.js'
+import type { ByteSource } from '../../formats/bytes/byte-source.js'
+import { checkJson } from '../../formats/text/json.js'
+import { checkMsgpack } from '../../formats/msgpack/msgpack.js'
+import { parseHeader, prefixLength, readHeaderLength } from '../../formats/safetensors/safetensors.js'
 import { PickleEndsEarly } from '../../formats/pickle/index.js'
-import { describeCut } from '../../formats/torch-cut.js'
-import { readLegacyLayout, type LegacyStorage } from '../../formats/torch-legacy.js'
+import { describeCut } from '../../formats/torch/cut.js'
+import { readLegacyLayout, type LegacyStorage } from '../../formats/torch/legacy.js'
 import {
   checkEntry,
   checksumFault,
@@ -18,7 +18,7 @@ import {
   tailLength,
   ZipEndMissing,
   type LocatedEntry,
-} from '../../formats/zip.js'
+} from '../../formats/archives/zip.js'
 import type { MeasuredFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../../storage/storage.js'
 import { headLength, kindOf, type Kind } from './file-kind.js'

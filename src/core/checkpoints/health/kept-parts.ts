@@ -1,5 +1,5 @@
 /** The two ends of something long that is read once, forwards, as something to read from. */
-import type { Gunzip } from '../../formats/gzip.js'
+import type { Gunzip } from '../../formats/compression/gzip.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
 
 /** Bytes that are kept of each end. Whatever is shorter than both together is kept whole. */

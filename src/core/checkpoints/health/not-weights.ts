@@ -1,12 +1,12 @@
 /** Recognises what lies in place of weights: a Git LFS pointer, a web page, an error message. */
 import { FormatError } from '../../errors.js'
-import { isGguf } from '../../formats/gguf.js'
-import { isHdf5 } from '../../formats/hdf5-end.js'
-import { isNpy } from '../../formats/npy.js'
+import { isGguf } from '../../formats/gguf/gguf.js'
+import { isHdf5 } from '../../formats/hdf5/end.js'
+import { isNpy } from '../../formats/numpy/npy.js'
 import { isPickle, isReadAsPickle } from '../../formats/pickle/index.js'
-import { suffixOf } from '../../formats/suffix.js'
-import { isText } from '../../formats/text.js'
-import { isLegacyStream } from '../../formats/torch-legacy.js'
+import { suffixOf } from '../../formats/text/suffix.js'
+import { isText } from '../../formats/text/text.js'
+import { isLegacyStream } from '../../formats/torch/legacy.js'
 import { namePacking, nameStandIn } from '../../tensors/read/index.js'
 
 /** Names that files of weights have, and hardly any others. */

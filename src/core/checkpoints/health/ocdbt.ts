@@ -4,7 +4,7 @@
  */
 import type { Finding } from '../../checkpoint.js'
 import { FormatError, StorageError } from '../../errors.js'
-import { walk, type ByteRange } from '../../formats/ocdbt/b-tree.js'
+import { walk, type ByteRange } from '../../formats/tensorstore/ocdbt/b-tree.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
 import { findingOf, type MeasuredFile } from '../layouts/index.js'

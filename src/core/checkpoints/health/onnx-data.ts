@@ -1,8 +1,8 @@
 /** Files that the weights of an ONNX model lie in, beside it: where they are not whole, the model is not. */
 import { dirname, join } from 'node:path'
 import type { Finding } from '../../checkpoint.js'
-import { checkOnnx } from '../../formats/onnx-fields.js'
-import { suffixOf } from '../../formats/suffix.js'
+import { checkOnnx } from '../../formats/protobuf/onnx-fields.js'
+import { suffixOf } from '../../formats/text/suffix.js'
 import { sourceOf, withFile } from '../../storage/file-source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 

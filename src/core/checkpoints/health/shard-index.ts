@@ -1,7 +1,7 @@
 /** The index of a sharded model, held against the files beside it. */
 import type { Finding } from '../../checkpoint.js'
 import { FormatError, StorageError } from '../../errors.js'
-import { isBeside, largestIndex, readWeightMap } from '../../formats/weight-map.js'
+import { isBeside, largestIndex, readWeightMap } from '../../formats/safetensors/weight-map.js'
 import type { PyValue } from '../../formats/pyyaml/value.js'
 import { findingOf, type MeasuredFile } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'

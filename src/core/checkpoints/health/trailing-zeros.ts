@@ -2,8 +2,8 @@
  * Zeros at the end of a file: what a file system gives for blocks that were promised and never written, after a power
  * failure or on a full disk. The length is right then, and nothing else tells.
  */
-import type { ByteSource } from '../../formats/byte-source.js'
-import type { Shape } from '../../formats/safetensors.js'
+import type { ByteSource } from '../../formats/bytes/byte-source.js'
+import type { Shape } from '../../formats/safetensors/safetensors.js'
 
 /** Fewer mean nothing: an integer ends in zeros. */
 const fewestZeros = 512

@@ -3,8 +3,8 @@
  * numpy keeps as a pickle. Each throws FormatError for what no checkpoint needs.
  */
 import { FormatError } from '../../errors.js'
-import { inBlocks, type ByteSource } from '../../formats/byte-source.js'
-import { isNpy, mayHoldPickle, npyHeaderEnd } from '../../formats/npy.js'
+import { inBlocks, type ByteSource } from '../../formats/bytes/byte-source.js'
+import { isNpy, mayHoldPickle, npyHeaderEnd } from '../../formats/numpy/npy.js'
 import {
   auditPickle,
   isOfJoblib,
@@ -20,9 +20,9 @@ import {
   type PickleLimits,
   type PickleSoFar,
 } from '../../formats/pickle/index.js'
-import { suffixOf } from '../../formats/suffix.js'
-import { isPlainBareStorage } from '../../formats/torch-legacy.js'
-import { readEntryHead, readSmallEntry, type ZipArchive, type ZipEntry } from '../../formats/zip.js'
+import { suffixOf } from '../../formats/text/suffix.js'
+import { isPlainBareStorage } from '../../formats/torch/legacy.js'
+import { readEntryHead, readSmallEntry, type ZipArchive, type ZipEntry } from '../../formats/archives/zip.js'
 import type { Kind } from './file-kind.js'
 
 export interface Audit {

@@ -1,7 +1,7 @@
 /** Orbax without OCDBT: each array is a folder, with a file for each chunk, and what is not there is read as no error. */
 import type { Finding } from '../../checkpoint.js'
 import { FormatError, StorageError } from '../../errors.js'
-import { parseZarr2, parseZarr3, type ZarrArray } from '../../formats/zarr.js'
+import { parseZarr2, parseZarr3, type ZarrArray } from '../../formats/tensorstore/zarr.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { listOrbaxArrays } from '../../tensors/read/index.js'
 import type { MeasuredFile } from '../layouts/index.js'

@@ -1,6 +1,6 @@
 /** Which version of the code a run was trained with, where a program wrote it down. */
 import { isMeta, type HyperParameters, type MetaValue, type Run } from '../../checkpoint.js'
-import { parseJson } from '../../formats/json.js'
+import { parseJson } from '../../formats/text/json.js'
 import { prefixOf } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { newestWandbRun } from './find-files.js'

@@ -1,6 +1,6 @@
 /** Nested settings under names with dots: `optimizer.lr`. */
 import { isMeta, type MetaValue } from '../../checkpoint.js'
-import { tagKey } from '../../formats/plain-value.js'
+import { tagKey } from '../../formats/yaml/plain-value.js'
 
 /** Of one file. */
 const mostNames = 5000

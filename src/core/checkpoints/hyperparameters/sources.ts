@@ -1,7 +1,7 @@
 /** Where programs write down what a run was started with, and how each file is read. */
 import { isMeta, type MetaValue } from '../../checkpoint.js'
-import { parseJson } from '../../formats/json.js'
-import { plainValue } from '../../formats/plain-value.js'
+import { parseJson } from '../../formats/text/json.js'
+import { plainValue } from '../../formats/yaml/plain-value.js'
 
 export interface FileKind {
   /** Relative to a folder in or above the run. */
@@ -61,7 +61,7 @@ function overrides(list: MetaValue): MetaValue {
 
 /** The parser is loaded where there is such a file. */
 export async function readYaml(bytes: Uint8Array): Promise<MetaValue> {
-  return (await import('../../formats/tagged-yaml.js')).parseTaggedYaml(bytes)
+  return (await import('../../formats/yaml/tagged-yaml.js')).parseTaggedYaml(bytes)
 }
 
 /** YAML that W&B may have written. */

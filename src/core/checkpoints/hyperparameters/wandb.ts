@@ -1,5 +1,5 @@
 /** Runs of W&B: in a folder `wandb` beside the checkpoints, or around them where the script saves into `run.dir`. */
-import { readWandbLog, type WandbRun } from '../../formats/wandb-log.js'
+import { readWandbLog, type WandbRun } from '../../formats/protobuf/wandb-log.js'
 import { sourceOf, withFile } from '../../storage/file-source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { prefixOf } from '../layouts/index.js'

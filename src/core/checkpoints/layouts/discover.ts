@@ -9,7 +9,7 @@ import { scanFolder } from './scan.js'
 import { holdsNoRun } from './folders-without-runs.js'
 import { isDownloadCache } from './download-caches.js'
 import { foldersIn, layoutsOf, takenBy, walkRuns, type WalkedRun, type WalkOptions } from './walk.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 
 /** `lightning_logs/version_0/checkpoints` is three deep; experiments are sorted into a few folders above that. */
 const deepest = 8

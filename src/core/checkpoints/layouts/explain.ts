@@ -2,7 +2,7 @@
 import { basename, dirname, sep } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { findNamed, listCandidates } from './engine/candidates.js'
 import { claimByContents, unitOf } from './engine/claims.js'

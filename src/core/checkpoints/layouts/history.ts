@@ -5,7 +5,7 @@
 import { sep } from 'node:path'
 import { isMeta, type Checkpoint, type Meta, type MetaValue, type Run } from '../../checkpoint.js'
 import { FormatError, StorageError } from '../../errors.js'
-import { readJsonObject } from '../../formats/json.js'
+import { readJsonObject } from '../../formats/text/json.js'
 import { sourceOf, withFile } from '../../storage/file-source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { filesBeside } from './engine/files-beside.js'

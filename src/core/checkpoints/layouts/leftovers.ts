@@ -1,6 +1,6 @@
 /** What saves that never finished left behind: no checkpoints, and nothing that any job will use again. */
 import type { Run } from '../../checkpoint.js'
-import { suffixOf } from '../../formats/suffix.js'
+import { suffixOf } from '../../formats/text/suffix.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { compareText, danglingReason, prefixOf } from './folders.js'
 import { knownLayouts } from './registry.js'

@@ -6,7 +6,7 @@ import { nearestName } from '../../nearest.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { loadRun, resolveFrom, SeveralRunsError } from './discover.js'
 import { scanFolder } from './scan.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 
 /** A checkpoint that was named by itself. */
 export interface LoadedCheckpoint {

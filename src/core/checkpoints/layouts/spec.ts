@@ -15,8 +15,8 @@ import type {
   Role,
   TrainingMarks,
 } from '../../checkpoint.js'
-import type { ByteSource } from '../../formats/byte-source.js'
-import type { TorchObject } from '../../formats/torch-object.js'
+import type { ByteSource } from '../../formats/bytes/byte-source.js'
+import type { TorchObject } from '../../formats/torch/object.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import type { Folder, HistorySource, OwnStart, PointerFix, PointerRule, Standing } from './layout.js'
 

@@ -3,7 +3,7 @@ import type { Meta } from '../../checkpoint.js'
 import { FormatError } from '../../errors.js'
 import { isUnsafe } from '../../formats/pickle/index.js'
 import { loadPyYaml, parsePlain } from '../../formats/pyyaml/index.js'
-import { byteText } from '../../formats/text.js'
+import { byteText } from '../../formats/text/text.js'
 import { readFlat } from './flat.js'
 import { toMeta } from './to-meta.js'
 

@@ -1,7 +1,7 @@
 /** From what Python wrote to what ckpt compares, shows and computes with. */
 import { OpaqueValue, type Meta, type MetaValue } from '../../checkpoint.js'
 import { FormatError } from '../../errors.js'
-import type { ComplexElement, NumericArray, NumericElement } from '../../formats/elements.js'
+import type { ComplexElement, NumericArray, NumericElement } from '../../formats/bytes/elements.js'
 import { complexText, dateText, datetimeText, str } from '../../formats/pyyaml/python-text.js'
 import type { NumpyScalar, PyObject, PyPair, PyValue } from '../../formats/pyyaml/value.js'
 

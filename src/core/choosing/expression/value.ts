@@ -1,5 +1,5 @@
 /** What expressions compute with: the values of meta, compared and reckoned as Python would, but never throwing. */
-import { compareCodePoints } from '../../formats/code-points.js'
+import { compareCodePoints } from '../../formats/text/code-points.js'
 import { OpaqueValue, type MetaValue } from '../../checkpoint.js'
 
 export type Value = MetaValue

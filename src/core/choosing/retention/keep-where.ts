@@ -1,7 +1,7 @@
 /** The rule --keep-where: what an expression is true of stays. */
 import { parseExpression, selects } from '../expression/index.js'
 import type { RuleKind } from './rule.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 
 export const keepWhere: RuleKind = {
   flag: 'keep-where',

@@ -1,6 +1,6 @@
 /** `--min`, `--max`, `--by`: the best first. */
 import { stateOf, type Checkpoint } from '../../checkpoint.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 import { toNumeric, type Expression } from '../expression/index.js'
 import { scopeOf } from './scope.js'
 

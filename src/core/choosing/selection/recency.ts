@@ -1,6 +1,6 @@
 /** The order of recency (docs/design.md §5): one scale a run. */
 import { hasReadableMeta, isResumable, timeOf, type Checkpoint } from '../../checkpoint.js'
-import { compareCodePoints } from '../../formats/code-points.js'
+import { compareCodePoints } from '../../formats/text/code-points.js'
 import { trainingsOf } from './trainings.js'
 
 export type Scale = 'unixtime' | 'step' | 'epoch' | 'save number' | 'file time'

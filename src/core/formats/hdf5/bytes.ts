@@ -1,6 +1,6 @@
 /** Numbers of an HDF5 file (HDF Group, "HDF5 File Format Specification Version 3.0"): little-endian, of the sizes that its superblock says. */
 import { FormatError } from '../../errors.js'
-import type { ByteSource } from '../byte-source.js'
+import type { ByteSource } from '../bytes/byte-source.js'
 import { lookup3 } from './checksum.js'
 
 /** Bytes that any one structure takes at most; a group's header with many links in it is the longest. */

@@ -1,7 +1,7 @@
 /** The chunks of a dataset, by their places, and how each is unpacked (specification, III.A, IV.A.2.l). */
 import { FormatError } from '../../errors.js'
-import { unpackLzf } from '../lzf.js'
-import { unpackZlib } from '../unpack-zlib.js'
+import { unpackLzf } from '../compression/lzf.js'
+import { unpackZlib } from '../compression/zlib.js'
 import type { Hdf5Bytes, Hdf5Source } from './bytes.js'
 import { openExtensibleArray, openFixedArray, type EntryArray } from './chunk-arrays.js'
 import type { ChunkedLayout, Hdf5Dataset, Hdf5Filter } from './dataset.js'

@@ -1,6 +1,6 @@
 /** HDF5 as Keras and h5py write it: the tree of groups, and the datasets in it, none of whose values is read. */
 import { FormatError } from '../../errors.js'
-import type { ByteSource } from '../byte-source.js'
+import type { ByteSource } from '../bytes/byte-source.js'
 import { Hdf5Source } from './bytes.js'
 import { readDataset, type Hdf5Dataset } from './dataset.js'
 import { isGroup, linksOf } from './groups.js'

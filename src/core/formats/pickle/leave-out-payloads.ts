@@ -4,7 +4,7 @@
  * with the file.
  */
 import { FormatError } from '../../errors.js'
-import type { ByteSource } from '../byte-source.js'
+import type { ByteSource } from '../bytes/byte-source.js'
 import type { PickleNode } from './nodes.js'
 import { op } from './opcodes.js'
 

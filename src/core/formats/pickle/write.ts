@@ -4,7 +4,7 @@
  * CPython: Lib/pickle.py).
  */
 import { CkptError } from '../../errors.js'
-import { ByteWriter } from '../bytes.js'
+import { ByteWriter } from '../bytes/byte-writer.js'
 import type { PickleDict, PickleGlobal, PickleInstance, PickleNode, PickleObject, PickleSequence } from './nodes.js'
 import { op } from './opcodes.js'
 import { spelledOut } from './plain-tensor.js'

@@ -3,9 +3,9 @@
  * The known ones are rebuilt as data, the rest are named. Nothing is called.
  */
 import { FormatError } from '../../errors.js'
-import { elementTypes } from '../elements.js'
-import { numpyDtype, type NumpyDtype } from '../numpy.js'
-import { readBareStorage, type BareStorage } from '../torch-legacy.js'
+import { elementTypes } from '../bytes/elements.js'
+import { numpyDtype, type NumpyDtype } from '../numpy/dtype.js'
+import { readBareStorage, type BareStorage } from '../torch/legacy.js'
 import { decodeBase64 } from './base64.js'
 import { DictBuilder } from './dict.js'
 import { parseComplex } from './complex.js'

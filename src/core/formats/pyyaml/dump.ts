@@ -1,5 +1,5 @@
 /** Writing as PyYAML's `yaml.dump` writes (yaml/representer.py, yaml/emitter.py), so that it reads back the same. */
-import { compareCodePoints } from '../code-points.js'
+import { compareCodePoints } from '../text/code-points.js'
 import { CkptError } from '../../errors.js'
 import { dateText, datetimeText, floatRepr } from './python-text.js'
 import { styleOf } from './scalar-style.js'

@@ -4,7 +4,7 @@
  * must give the same (test/core/formats/pyyaml).
  */
 import { CkptError } from '../../errors.js'
-import { numpyDtype, type NumpyDtype } from '../numpy.js'
+import { numpyDtype, type NumpyDtype } from '../numpy/dtype.js'
 import { decodeBase64 } from './base64.js'
 import { DictBuilder } from './dict.js'
 import { numpyScalar } from './rebuild.js'

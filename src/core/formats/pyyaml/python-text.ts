@@ -1,5 +1,5 @@
 /** Python's own ways of writing values: str(), repr() and isoformat(). */
-import type { ComplexElement, NumericElement } from '../elements.js'
+import type { ComplexElement, NumericElement } from '../bytes/elements.js'
 import type { NumpyScalar, PyComplex, PyDate, PyDatetime, PyTimedelta, PyValue } from './value.js'
 
 /** repr of a float: the shortest digits that give it back, exponents below 1e-4 and from 1e16 on. */

@@ -2,7 +2,7 @@
  * What PyYAML gives back, as data. A Python int is a `bigint` and a Python float a `number`, so that 1 and 1.0
  * stay apart; str, bool and None are their plain selves; everything else has a kind.
  */
-import type { NumericArray, NumericElement } from '../elements.js'
+import type { NumericArray, NumericElement } from '../bytes/elements.js'
 
 export type PyValue = null | boolean | bigint | number | string | PyObject
 

@@ -3,8 +3,8 @@
  * (tensorflow/core/protobuf/tensor_bundle.proto, util/tensor_bundle/tensor_bundle.cc).
  */
 import { FormatError } from '../../errors.js'
-import type { ByteSource } from '../byte-source.js'
-import { fieldsOf, signed, type ProtoField } from '../protobuf.js'
+import type { ByteSource } from '../bytes/byte-source.js'
+import { fieldsOf, signed, type ProtoField } from '../protobuf/protobuf.js'
 import { dtypeOf, type TensorFlowDtype } from './dtypes.js'
 import { sliceKeyOf, type SliceExtent } from './slice-key.js'
 import { entriesOfTable } from './table.js'

@@ -4,10 +4,10 @@
  * the blocks, and a footer of 48 bytes.
  */
 import { FormatError } from '../../errors.js'
-import type { ByteSource } from '../byte-source.js'
-import { maskedCrc32c } from '../crc32c.js'
-import { readCount } from '../protobuf.js'
-import { unsnappy } from '../snappy.js'
+import type { ByteSource } from '../bytes/byte-source.js'
+import { maskedCrc32c } from '../bytes/crc32c.js'
+import { readCount } from '../protobuf/protobuf.js'
+import { unsnappy } from '../compression/snappy.js'
 
 const footerLength = 48
 const magic = 0xdb4775248b80fb57n

@@ -4,7 +4,7 @@
  * summed are not the varints but the lengths as numbers of four bytes, or of eight above 4 GiB.
  */
 import { FormatError } from '../../errors.js'
-import { crc32c, masked } from '../crc32c.js'
+import { crc32c, masked } from '../bytes/crc32c.js'
 
 /** Bytes of lengths that are summed at once. */
 const block = 1 << 16

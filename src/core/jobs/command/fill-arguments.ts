@@ -3,7 +3,7 @@ import { isMeta, type Checkpoint, type MetaValue } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { nearestName } from '../../nearest.js'
 import { valueText } from './value-text.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 
 /**
  * Only these exact forms are placeholders, so JSON and shell braces pass untouched. A second pair of braces around

@@ -2,7 +2,7 @@
  * The text of a command as arguments. What a shell would act on must stand in quotes: without one it would mean
  * something else than it says.
  */
-import { splitWords, WordMistake, type RawWord } from '../../formats/shell-words.js'
+import { splitWords, WordMistake, type RawWord } from '../../formats/text/shell-words.js'
 
 const special = new Set('|&;<>()$`*?[')
 const specialAtStart = new Set('#~')

@@ -1,5 +1,5 @@
 /** A user's own command in place of what ckpt does with one file of a checkpoint. */
-import type { FilePosition } from '../../formats/config-yaml.js'
+import type { FilePosition } from '../../formats/yaml/config-yaml.js'
 
 /**
  * What a command can stand in for. `save`: source is what was given, target the file in the new checkpoint. `load`:

@@ -1,9 +1,9 @@
 /** `{source}`, `{target}` and the like in the words of a command. Two braces make one that stands for itself. */
 import { CkptError } from '../../errors.js'
 import { nearestName } from '../../choosing/expression/index.js'
-import { positionText } from '../../formats/config-yaml.js'
+import { positionText } from '../../formats/yaml/config-yaml.js'
 import type { Command, Part, Placeholder, Word } from './hook.js'
-import { WordMistake, type RawWord } from '../../formats/shell-words.js'
+import { WordMistake, type RawWord } from '../../formats/text/shell-words.js'
 
 /** What looks like a placeholder; other braces (JSON, `{}`) are as they are. */
 const placeholder = /\{\{([a-z][a-z_:-]*)\}\}|\{([a-z][a-z_:-]*)\}/gi

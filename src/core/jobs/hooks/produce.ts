@@ -1,6 +1,6 @@
 /** What a hook makes of a file, checked before it may get its name. */
 import { syncTree } from '../../changes/publish/index.js'
-import { positionText } from '../../formats/config-yaml.js'
+import { positionText } from '../../formats/yaml/config-yaml.js'
 import { CkptError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'
 import type { ChosenHook } from './choose.js'

@@ -1,9 +1,9 @@
 /** Runs a hook: its arguments, and the error when it fails. */
 import { CkptError } from '../../errors.js'
-import { positionText } from '../../formats/config-yaml.js'
+import { positionText } from '../../formats/yaml/config-yaml.js'
 import type { ChosenHook } from './choose.js'
 import { fillWords, variableOf, type Values } from './placeholders.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 
 /** A process to be started, with nothing on its standard input. */
 export interface HookProcess {

@@ -1,6 +1,6 @@
 /** A job script made ready for Slurm: the options that a requeue needs, and `ckpt run` around what it does. */
 import { CkptError } from '../../errors.js'
-import { shellWord } from '../../formats/shell-words.js'
+import { shellWord } from '../../formats/text/shell-words.js'
 
 export interface BatchRequest {
   /** For people. */

@@ -2,7 +2,7 @@
 import type { Checkpoint, HealthLevel } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { parseExpression, type Expression } from '../../choosing/expression/index.js'
-import type { PassedOver } from '../../runs/pass-over-damaged.js'
+import type { PassedOver } from '../../runs/recovering/pass-over-damaged.js'
 import {
   choose,
   chooseOrBegin,

@@ -4,7 +4,7 @@
  */
 import { readBody, shownUrl } from '../download/index.js'
 import { CkptError } from '../../errors.js'
-import { isJsonObject, parseJson, type JsonValue } from '../../formats/json.js'
+import { isJsonObject, parseJson, type JsonValue } from '../../formats/text/json.js'
 
 /** Bytes; those of the largest repositories have a few million. */
 const largest = 16 << 20

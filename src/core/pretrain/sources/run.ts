@@ -1,6 +1,6 @@
 /** A run, of which a query chooses a checkpoint that is whole: `{run: exp/save, min: WER}`. */
 import { resolve } from 'node:path'
-import { ConfigError, atPosition, type Scalar } from '../../formats/config-yaml.js'
+import { ConfigError, atPosition, type Scalar } from '../../formats/yaml/config-yaml.js'
 import { CkptError } from '../../errors.js'
 import { parseExpression, type Expression } from '../../choosing/expression/index.js'
 import { choose, fileOfKey, openRun, type Query } from '../../runs/index.js'

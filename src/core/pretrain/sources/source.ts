@@ -1,5 +1,5 @@
 /** Where files come from. To add a kind of source: its file, and a line in `registry.ts`. */
-import type { Scalar } from '../../formats/config-yaml.js'
+import type { Scalar } from '../../formats/yaml/config-yaml.js'
 import type { Digest, Network, Remote } from '../download/index.js'
 import type { Storage } from '../../storage/storage.js'
 

@@ -4,11 +4,11 @@ import type { Checkpoint, HealthLevel } from '../../checkpoint.js'
 import type { Wait } from '../../storage/retry.js'
 import { removalError, fingerprint, removeCheckpoints } from '../../changes/disposal/index.js'
 import { CkptError } from '../../errors.js'
-import { firstWhole } from '../pass-over-damaged.js'
+import { firstWhole } from '../recovering/pass-over-damaged.js'
 import { scanFolder } from '../../checkpoints/layouts/index.js'
 import { plan, type Removed } from '../../choosing/retention/index.js'
 import { examine } from '../index.js'
-import { recordRemovals } from '../record-removals.js'
+import { recordRemovals } from '../pruning/record-removals.js'
 import {
   fileNameOf,
   saveCheckpoint,

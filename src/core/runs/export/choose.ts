@@ -5,11 +5,11 @@ import { CkptError } from '../../errors.js'
 import { findCheckpointAt } from '../../checkpoints/layouts/index.js'
 import { parseExpression } from '../../choosing/expression/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { isChoosingWord, loadByWord } from '../checkpoint-by-word.js'
-import { choose, type ChooseContext } from '../choose-to-resume.js'
-import { loneFile, loneFolder } from '../lone-weights.js'
-import { examineOne, openRun } from '../open-run.js'
-import type { Query } from '../rank-and-filter.js'
+import { isChoosingWord, loadByWord } from '../opening/checkpoint-by-word.js'
+import { choose, type ChooseContext } from '../recovering/choose-to-resume.js'
+import { loneFile, loneFolder } from '../opening/lone-weights.js'
+import { examineOne, openRun } from '../opening/open-run.js'
+import type { Query } from '../opening/rank-and-filter.js'
 
 export interface WhichRequest {
   /** Absolute: a run, a checkpoint, a file or folder of weights. */

@@ -1,7 +1,7 @@
 /** Weights under the names of Hugging Face's libraries: which of several files a loader takes, and how they are named. */
 import { dirname, join } from 'node:path'
 import { addTo } from '../../grouped.js'
-import { isBeside, largestIndex, readWeightMap } from '../../formats/weight-map.js'
+import { isBeside, largestIndex, readWeightMap } from '../../formats/safetensors/weight-map.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { Branch, FileThere } from './folders.js'
 import { hubWeights, isShard, type HubWeights } from './names.js'

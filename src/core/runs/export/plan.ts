@@ -2,7 +2,7 @@
 import { basename, dirname, join } from 'node:path'
 import { holdsWeights, loneLayout, type Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
-import { isIndexName, isShardName } from '../../formats/weight-map.js'
+import { isIndexName, isShardName } from '../../formats/safetensors/weight-map.js'
 import type { Identity, ReadStorage } from '../../storage/storage.js'
 import { findTensorFolder, isTensorFile, openTensors } from '../../tensors/read/index.js'
 import type { OutputFormat } from '../../tensors/write/index.js'

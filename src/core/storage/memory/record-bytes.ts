@@ -3,7 +3,7 @@
  * CRC-32, then the path, the state, the facts and the extents. An entry that is not what its checksum says, or that does
  * not hold together, is left out.
  */
-import { crc32 } from '../../formats/crc32.js'
+import { crc32 } from '../../formats/bytes/crc32.js'
 import { mostOfFile, type Extent, type RememberedFile } from './scan-memory.js'
 
 /** Another number for another form. Another reader may make other facts of the same bytes. */

@@ -1,6 +1,6 @@
 /** The mean of several files of tensors, one chunk of one tensor at a time in memory. */
 import { CkptError } from '../../errors.js'
-import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors.js'
+import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors/safetensors.js'
 import {
   keepsSurroundings,
   metadataLike,

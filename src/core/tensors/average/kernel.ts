@@ -1,5 +1,5 @@
 /** Sums of tensors, element by element, in one of two precisions. */
-import type { Dtype } from '../../formats/safetensors.js'
+import type { Dtype } from '../../formats/safetensors/safetensors.js'
 import type { CastLosses } from '../read/cast-losses.js'
 import { createCast, type Cast } from '../read/cast.js'
 

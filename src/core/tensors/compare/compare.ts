@@ -1,6 +1,6 @@
 /** What differs between two files of tensors. */
 import { CkptError } from '../../errors.js'
-import { bitsOf, isDtype } from '../../formats/safetensors.js'
+import { bitsOf, isDtype } from '../../formats/safetensors/safetensors.js'
 import { readerOf } from '../read/reader.js'
 import { canCast } from '../read/cast.js'
 import { plainShape, type TensorFile, type TensorInfo } from '../read/tensor.js'

@@ -1,5 +1,5 @@
 /** How far two tensors of one shape are apart. */
-import type { Dtype } from '../../formats/safetensors.js'
+import type { Dtype } from '../../formats/safetensors/safetensors.js'
 import { createCast } from '../read/cast.js'
 
 export interface Distance {

@@ -1,6 +1,6 @@
 /** The same tensors in another format. */
 import { CkptError } from '../../errors.js'
-import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors.js'
+import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors/safetensors.js'
 import {
   metadataLike,
   writeAsIs,

@@ -1,7 +1,7 @@
 /** An adapter as PEFT saves it: a folder of `adapter_config.json` and its tensors, or these beside their config. */
 import { dirname, join } from 'node:path'
 import { CkptError, FormatError } from '../../errors.js'
-import { isJsonObject, parseJson, type JsonObject } from '../../formats/json.js'
+import { isJsonObject, parseJson, type JsonObject } from '../../formats/text/json.js'
 import { sourceOf, withFile } from '../../storage/file-source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { ensureSafe, openTensors, type TensorFile } from '../read/index.js'

@@ -3,8 +3,8 @@
  * `get_delta_weight`; names: peft/utils/save_and_load.py).
  */
 import { CkptError, FormatError } from '../../errors.js'
-import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/json.js'
-import { isDtype, type Dtype } from '../../formats/safetensors.js'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../formats/text/json.js'
+import { isDtype, type Dtype } from '../../formats/safetensors/safetensors.js'
 import { createCast } from '../read/cast.js'
 import { isFloatDtype } from '../read/dtype-name.js'
 import { scaleOf } from '../read/quantised.js'

@@ -9,7 +9,7 @@ import {
   type PickleNode,
   type PicklePair,
 } from '../../formats/pickle/index.js'
-import { dictPairs } from '../../formats/torch-parts.js'
+import { dictPairs } from '../../formats/torch/parts.js'
 import type { OutputStructure } from '../write/index.js'
 import type { Weights } from '../read/weights.js'
 

@@ -1,6 +1,6 @@
 /** The parts of a saved object without the nodes that they were found in. */
 import type { PickleNode } from '../../formats/pickle/index.js'
-import { findParts } from '../../formats/torch-parts.js'
+import { findParts } from '../../formats/torch/parts.js'
 import type { FileParts } from './file-parts.js'
 
 /** `names` are those of the object's tensors. */

@@ -1,5 +1,5 @@
 /** What a cast loses beyond digits: values that the narrower dtype has no number for. */
-import type { Dtype } from '../../formats/safetensors.js'
+import type { Dtype } from '../../formats/safetensors/safetensors.js'
 import { decodingTable, powerTable, smallFloats } from './small-float.js'
 
 /** Counts of values that were not so before. */

@@ -4,8 +4,8 @@
  * narrower than float32 is reached through float32, also from float64; float to integer truncates; integers wrap.
  */
 import { CkptError } from '../../errors.js'
-import { bitsOf, isDtype } from '../../formats/safetensors.js'
-import type { Dtype } from '../../formats/safetensors.js'
+import { bitsOf, isDtype } from '../../formats/safetensors/safetensors.js'
+import type { Dtype } from '../../formats/safetensors/safetensors.js'
 import { lossCounterFor, type CastLosses } from './cast-losses.js'
 import { decodingTable, encodePower, encoderOf, powerTable, smallFloats } from './small-float.js'
 

@@ -9,7 +9,7 @@ import {
   type DcpChunk,
   type DcpMetadata,
   type DcpTensor,
-} from '../../formats/dcp-metadata.js'
+} from '../../formats/torch/dcp-metadata.js'
 import { auditPickle } from '../../formats/pickle/index.js'
 import type { PyValue } from '../../formats/pyyaml/value.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'

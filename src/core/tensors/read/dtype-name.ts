@@ -1,6 +1,6 @@
 /** Dtypes as people type them. */
 import { CkptError } from '../../errors.js'
-import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors.js'
+import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors/safetensors.js'
 import { nameOfTorchDtype } from './torch-dtypes.js'
 
 /** torch's own short names (torch/__init__.py). */

@@ -1,5 +1,5 @@
 /** Where in a file of torch the weights lie, and what lies beside them. */
-import type { PartRole } from '../../formats/torch-parts.js'
+import type { PartRole } from '../../formats/torch/parts.js'
 
 /** What a file holds under one key. */
 export interface FilePart {

@@ -1,6 +1,6 @@
-/** flax's msgpack files, by the keys that lead to each array (formats/flax-msgpack.ts). */
+/** flax's msgpack files, by the keys that lead to each array (formats/msgpack/flax.ts). */
 import { FormatError } from '../../errors.js'
-import { readFlax, type FlaxArray, type FlaxNode } from '../../formats/flax-msgpack.js'
+import { readFlax, type FlaxArray, type FlaxNode } from '../../formats/msgpack/flax.js'
 import type { PickleNode } from '../../formats/pickle/index.js'
 import type { PyPair, PyValue } from '../../formats/pyyaml/value.js'
 import { sourceOf } from '../../storage/file-source.js'

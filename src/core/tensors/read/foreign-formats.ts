@@ -1,6 +1,6 @@
 /** Files that hold no tensors: what they are, and what to do with them. */
 import { Buffer } from 'node:buffer'
-import { isText } from '../../formats/text.js'
+import { isText } from '../../formats/text/text.js'
 
 /** A kind of file that people take for a file of tensors, known by its first bytes. */
 export interface ForeignFormat {

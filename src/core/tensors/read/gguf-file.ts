@@ -1,7 +1,7 @@
-/** GGUF: plain types as values, quantised ones as the bytes of their blocks (formats/gguf.ts). */
+/** GGUF: plain types as values, quantised ones as the bytes of their blocks (formats/gguf/gguf.ts). */
 import { FormatError } from '../../errors.js'
-import { readGguf, type GgufTensor, type GgufValue } from '../../formats/gguf.js'
-import { isDtype } from '../../formats/safetensors.js'
+import { readGguf, type GgufTensor, type GgufValue } from '../../formats/gguf/gguf.js'
+import { isDtype } from '../../formats/safetensors/safetensors.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { ListedFile, onlyFile, type ListedTensor } from './listed-file.js'

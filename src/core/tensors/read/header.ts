@@ -1,6 +1,6 @@
 /** The header of a safetensors file that holds another file's tensors. */
 import { CkptError } from '../../errors.js'
-import { formatHeader, isDtype, type Outline } from '../../formats/safetensors.js'
+import { formatHeader, isDtype, type Outline } from '../../formats/safetensors/safetensors.js'
 import type { TensorFile } from './tensor.js'
 
 /** Throws CkptError `refused` for a tensor of a dtype that safetensors does not have. */

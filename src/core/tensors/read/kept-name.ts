@@ -2,7 +2,7 @@
  * Which name of tied weights a model's own loader looks for: the embedding, not the head that is tied to it. Follows
  * the pairs of `_tied_weights_keys` in transformers' models, which name the tied parameter and the one it is tied to.
  */
-import { compareNatural } from '../../natural-order.js'
+import { compareNatural } from '../../formats/text/natural-order.js'
 
 /** A module that is there to be shared: T5's and BART's `shared`, of which encoder and decoder have further names. */
 const shared = /(?:^|\.)shared\./

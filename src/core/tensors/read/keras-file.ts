@@ -3,7 +3,7 @@
  * (keras/src/saving/saving_lib.py).
  */
 import { FormatError } from '../../errors.js'
-import { locateEntry, readSmallEntry, type ZipArchive, type ZipEntry } from '../../formats/zip.js'
+import { locateEntry, readSmallEntry, type ZipArchive, type ZipEntry } from '../../formats/archives/zip.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { openHdf5 } from './hdf5-file.js'

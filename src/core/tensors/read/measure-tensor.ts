@@ -1,7 +1,7 @@
 /** What one pass over a tensor's bytes tells: its SHA-256, and what its numbers are like. */
 import { createHash } from 'node:crypto'
 import { CkptError } from '../../errors.js'
-import { isDtype } from '../../formats/safetensors.js'
+import { isDtype } from '../../formats/safetensors/safetensors.js'
 import { canCast, createCast } from './cast.js'
 import { chunksOf } from './tensor.js'
 import type { TensorData } from './tensor.js'

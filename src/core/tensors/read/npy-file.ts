@@ -1,9 +1,9 @@
 /** NumPy's files: one array (`.npy`), or a zip archive of them (`.npz`). */
 import { FormatError } from '../../errors.js'
-import { arrayType, mayHoldPickle, npyHeaderEnd, npyPrefix, parseNpyHeader } from '../../formats/npy.js'
+import { arrayType, mayHoldPickle, npyHeaderEnd, npyPrefix, parseNpyHeader } from '../../formats/numpy/npy.js'
 import { auditPickle, readCalls } from '../../formats/pickle/index.js'
 import type { PyPair } from '../../formats/pyyaml/value.js'
-import { readEntryHead, type ZipArchive } from '../../formats/zip.js'
+import { readEntryHead, type ZipArchive } from '../../formats/archives/zip.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
 import { ListedFile, onlyFile, type ListedTensor } from './listed-file.js'

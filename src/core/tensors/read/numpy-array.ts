@@ -1,7 +1,7 @@
 /** Arrays as numpy writes them: packed, the last axis fastest or the first, in either order of bytes. */
 import { CkptError, FormatError } from '../../errors.js'
-import { packedStrides } from '../../formats/elements.js'
-import type { ArrayType } from '../../formats/npy.js'
+import { packedStrides } from '../../formats/bytes/elements.js'
+import type { ArrayType } from '../../formats/numpy/npy.js'
 import { gather, isContiguous } from './gather-strided.js'
 import type { ListedTensor } from './listed-file.js'
 import type { StorageBytes } from './storage-bytes.js'

@@ -3,11 +3,11 @@
  * names, and each array is one of Zarr, in an OCDBT database or in a folder of its own.
  */
 import { FormatError } from '../../errors.js'
-import { isJsonObject, parseJson, type JsonObject, type JsonValue } from '../../formats/json.js'
-import { walk, type ByteRange } from '../../formats/ocdbt/b-tree.js'
+import { isJsonObject, parseJson, type JsonObject, type JsonValue } from '../../formats/text/json.js'
+import { walk, type ByteRange } from '../../formats/tensorstore/ocdbt/b-tree.js'
 import type { PickleNode } from '../../formats/pickle/index.js'
 import type { PyPair } from '../../formats/pyyaml/value.js'
-import { parseZarr2, parseZarr3, type ZarrArray } from '../../formats/zarr.js'
+import { parseZarr2, parseZarr3, type ZarrArray } from '../../formats/tensorstore/zarr.js'
 import { withFile, sourceOf } from '../../storage/file-source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { barePartsOf } from './bare-parts.js'

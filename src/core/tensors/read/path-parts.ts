@@ -1,7 +1,7 @@
 /** Where the weights lie among the entries of torch.distributed.checkpoint, by the keys that led to each. */
-import type { DcpMetadata } from '../../formats/dcp-metadata.js'
+import type { DcpMetadata } from '../../formats/torch/dcp-metadata.js'
 import type { PickleDict, PickleNode } from '../../formats/pickle/index.js'
-import { findParts } from '../../formats/torch-parts.js'
+import { findParts } from '../../formats/torch/parts.js'
 import type { FileParts } from './file-parts.js'
 
 /** Entries are known by their keys joined with dots, as torch's planner joins them. */

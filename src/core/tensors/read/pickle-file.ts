@@ -1,6 +1,6 @@
 /** Plain pickles of numpy arrays, as model zoos give them (Detectron2: detectron2/checkpoint/detection_checkpoint.py). */
 import { FormatError } from '../../errors.js'
-import { pickledArray, type PickledArray } from '../../formats/numpy-pickle.js'
+import { pickledArray, type PickledArray } from '../../formats/numpy/pickle.js'
 import {
   auditPickle,
   isReadAsPickle,
@@ -9,10 +9,10 @@ import {
   type PickleSoFar,
 } from '../../formats/pickle/index.js'
 import { thinPickle, type Payload } from '../../formats/pickle/leave-out-payloads.js'
-import { isPlainBareStorage } from '../../formats/torch-legacy.js'
-import { PythonValues } from '../../formats/pickle-values.js'
-import { listTensors } from '../../formats/torch-names.js'
-import type { TorchTensor } from '../../formats/torch-tensor.js'
+import { isPlainBareStorage } from '../../formats/torch/legacy.js'
+import { PythonValues } from '../../formats/pickle/values.js'
+import { listTensors } from '../../formats/torch/names.js'
+import type { TorchTensor } from '../../formats/torch/tensor.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { barePartsOf } from './bare-parts.js'

@@ -8,7 +8,7 @@
  */
 import { CkptError } from '../../errors.js'
 import { isFloatDtype } from './dtype-name.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 
 interface Named {
   readonly name: string

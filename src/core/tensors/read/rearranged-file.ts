@@ -1,6 +1,6 @@
 /** A file as one in which matrices lie the other way round, and tensors are taken apart or put together by rows. */
 import { CkptError } from '../../errors.js'
-import { bitsOf, isDtype } from '../../formats/safetensors.js'
+import { bitsOf, isDtype } from '../../formats/safetensors/safetensors.js'
 import { starOf, withStar, type Rearrangement, type Regrouping } from '../names/rearrangement.js'
 import { chunksOf, isExtent } from './extent.js'
 import { FileView } from './file-view.js'

@@ -1,6 +1,6 @@
 /** A safetensors file, with the tensors and the metadata of its header. */
-import { parseHeader, prefixLength, readHeaderLength, SafetensorsError } from '../../formats/safetensors.js'
-import type { SafetensorsEntry, SafetensorsHeader } from '../../formats/safetensors.js'
+import { parseHeader, prefixLength, readHeaderLength, SafetensorsError } from '../../formats/safetensors/safetensors.js'
+import type { SafetensorsEntry, SafetensorsHeader } from '../../formats/safetensors/safetensors.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
 import { ensureSame, readExactly } from './tensor.js'
 import type { Extent, TensorFile, TensorInfo } from './tensor.js'

@@ -1,7 +1,7 @@
-/** A model in several files, and the index that says which has what (formats/weight-map.ts). */
+/** A model in several files, and the index that says which has what (formats/safetensors/weight-map.ts). */
 import { dirname, join } from 'node:path'
 import { CkptError, FormatError } from '../../errors.js'
-import { isBeside, largestIndex, readWeightMap, type WeightMap } from '../../formats/weight-map.js'
+import { isBeside, largestIndex, readWeightMap, type WeightMap } from '../../formats/safetensors/weight-map.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
 import { headerFor } from './header.js'
 import { ensureSame, readExactly } from './tensor.js'

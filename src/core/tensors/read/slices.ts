@@ -1,5 +1,5 @@
 /** Parts of a tensor's bytes, and the same values in another dtype: both as they are asked for, in bounded memory. */
-import { bitsOf, type Dtype } from '../../formats/safetensors.js'
+import { bitsOf, type Dtype } from '../../formats/safetensors/safetensors.js'
 import { createCast } from './cast.js'
 import { isExtent, type TensorData } from './extent.js'
 import { readerOf, type TensorReader } from './reader.js'

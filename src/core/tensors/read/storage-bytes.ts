@@ -1,7 +1,7 @@
 /** The bytes of one torch storage, wherever they lie. */
 import { FormatError } from '../../errors.js'
-import type { ByteSource } from '../../formats/byte-source.js'
-import { locateEntry, readEntry, type ZipArchive, type ZipEntry } from '../../formats/zip.js'
+import type { ByteSource } from '../../formats/bytes/byte-source.js'
+import { locateEntry, readEntry, type ZipArchive, type ZipEntry } from '../../formats/archives/zip.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { chunksOf, readExactly, type Extent } from './extent.js'
 

@@ -1,5 +1,5 @@
 /** Folders whose files hold the tensors of one checkpoint together. */
-import { isBeside } from '../../formats/weight-map.js'
+import { isBeside } from '../../formats/safetensors/weight-map.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { dcpMetadataAmong, openDcpFolder } from './dcp-folder.js'
 import { findOrbax, openOrbax } from './orbax-folder.js'

@@ -1,7 +1,7 @@
 /** TensorFlow's V2 checkpoints, by their index (formats/tensorflow/bundle.ts). */
 import { basename, dirname } from 'node:path'
 import { FormatError } from '../../errors.js'
-import { crc32c, masked } from '../../formats/crc32c.js'
+import { crc32c, masked } from '../../formats/bytes/crc32c.js'
 import type { PyPair } from '../../formats/pyyaml/value.js'
 import {
   dataFileOf,

@@ -3,11 +3,11 @@
  * `_save`; caffe2/serialize/inline_container.cc).
  */
 import { FormatError } from '../../errors.js'
-import type { ByteSource } from '../../formats/byte-source.js'
+import type { ByteSource } from '../../formats/bytes/byte-source.js'
 import type { PickleReference } from '../../formats/pickle/index.js'
-import { readArchivePickle, rootOf } from '../../formats/torch-object.js'
-import { StorageReferences } from '../../formats/torch-tensor.js'
-import { readSmallEntry, readZip, type ZipArchive, type ZipEntry } from '../../formats/zip.js'
+import { readArchivePickle, rootOf } from '../../formats/torch/object.js'
+import { StorageReferences } from '../../formats/torch/tensor.js'
+import { readSmallEntry, readZip, type ZipArchive, type ZipEntry } from '../../formats/archives/zip.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
 import { sourceOf } from '../../storage/file-source.js'
 import { recordBytes } from './storage-bytes.js'

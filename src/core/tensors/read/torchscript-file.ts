@@ -1,10 +1,16 @@
-/** The parameters and buffers of a TorchScript program (formats/torchscript.ts). */
+/** The parameters and buffers of a TorchScript program (formats/torch/torchscript.ts). */
 import { FormatError } from '../../errors.js'
-import type { ByteSource } from '../../formats/byte-source.js'
+import type { ByteSource } from '../../formats/bytes/byte-source.js'
 import { auditPickle, type PickleCalls, type PickleNode } from '../../formats/pickle/index.js'
-import { classNames, codeFileOf, listTorchScript, scriptClasses, type ScriptClass } from '../../formats/torchscript.js'
-import { inFull, type StorageReferences, type TorchTensor } from '../../formats/torch-tensor.js'
-import { readSmallEntry, type ZipArchive } from '../../formats/zip.js'
+import {
+  classNames,
+  codeFileOf,
+  listTorchScript,
+  scriptClasses,
+  type ScriptClass,
+} from '../../formats/torch/torchscript.js'
+import { inFull, type StorageReferences, type TorchTensor } from '../../formats/torch/tensor.js'
+import { readSmallEntry, type ZipArchive } from '../../formats/archives/zip.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
 import { ListedFile, onlyFile, type ListedTensor } from './listed-file.js'
 import type { TensorFile } from './tensor.js'

@@ -4,8 +4,8 @@
  * itself was cut. Under stages 1 and 2 it is `{'param': tensor, …}`, under stage 3 the tensor alone, laid flat.
  */
 import { FormatError } from '../../errors.js'
-import { planFrozen, readZeroModel, type ZeroModel, type ZeroTensor } from '../../formats/deepspeed-zero.js'
-import { isDtype } from '../../formats/safetensors.js'
+import { planFrozen, readZeroModel, type ZeroModel, type ZeroTensor } from '../../formats/torch/deepspeed-zero.js'
+import { isDtype } from '../../formats/safetensors/safetensors.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { isFloatDtype } from './dtype-name.js'
 import { folderFile, FolderFiles } from './folder-file.js'

@@ -2,10 +2,10 @@
 import { createGunzip, createInflate } from 'node:zlib'
 import { Readable } from 'node:stream'
 import { FormatError } from '../../errors.js'
-import { unpackBlosc } from '../../formats/blosc.js'
-import { crc32c } from '../../formats/crc32c.js'
-import type { ZarrCodec } from '../../formats/zarr.js'
-import { unzstd } from '../../formats/zstd.js'
+import { unpackBlosc } from '../../formats/compression/blosc.js'
+import { crc32c } from '../../formats/bytes/crc32c.js'
+import type { ZarrCodec } from '../../formats/tensorstore/zarr.js'
+import { unzstd } from '../../formats/compression/zstd.js'
 import type { StorageBytes } from './storage-bytes.js'
 
 /** Bytes of one chunk, packed or not, that are held at once. */

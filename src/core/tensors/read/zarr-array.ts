@@ -1,7 +1,7 @@
 /** An array of Zarr, put together from its chunks. */
 import { FormatError } from '../../errors.js'
-import { packedStrides } from '../../formats/elements.js'
-import type { ZarrArray, ZarrCodec } from '../../formats/zarr.js'
+import { packedStrides } from '../../formats/bytes/elements.js'
+import type { ZarrArray, ZarrCodec } from '../../formats/tensorstore/zarr.js'
 import { countOf, joinBoxes, type FilledBox } from './sharded-tensor.js'
 import type { TensorData } from './extent.js'
 import { gather } from './gather-strided.js'

@@ -1,6 +1,6 @@
 /**
  * A folder of DeepSpeed's ZeRO: the float32 weights that training goes on with, put together from the files of all
- * processes (formats/deepspeed-zero.ts).
+ * processes (formats/torch/deepspeed-zero.ts).
  */
 import { FormatError } from '../../errors.js'
 import {
@@ -10,7 +10,7 @@ import {
   type ZeroModel,
   type ZeroOptimizer,
   type ZeroTensor,
-} from '../../formats/deepspeed-zero.js'
+} from '../../formats/torch/deepspeed-zero.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { folderFile, FolderFiles } from './folder-file.js'
 import type { ListedTensor } from './listed-file.js'

@@ -1,8 +1,8 @@
 /** Tensors of DeepSpeed's ZeRO: their places in the files of all processes, and their values, in float32. */
 import { FormatError } from '../../errors.js'
-import type { ZeroModel, ZeroOptimizer, ZeroSlice, ZeroTensor } from '../../formats/deepspeed-zero.js'
-import { isDtype, type Dtype } from '../../formats/safetensors.js'
-import { innermost } from '../../formats/torch-tensor.js'
+import type { ZeroModel, ZeroOptimizer, ZeroSlice, ZeroTensor } from '../../formats/torch/deepspeed-zero.js'
+import { isDtype, type Dtype } from '../../formats/safetensors/safetensors.js'
+import { innermost } from '../../formats/torch/tensor.js'
 import { isFloatDtype } from './dtype-name.js'
 import type { ListedTensor } from './listed-file.js'
 import { castTo, sliceOf } from './slices.js'

@@ -1,5 +1,5 @@
 /** Zip archives of several programs, recognised by what is in them. */
-import { readZip } from '../../formats/zip.js'
+import { readZip } from '../../formats/archives/zip.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { isKeras, openKeras } from './keras-file.js'

@@ -1,6 +1,6 @@
 /** Which tensors go where: names in, a plan out. Nothing is read but what the files' headers said. */
 import { CkptError } from '../../errors.js'
-import type { Dtype } from '../../formats/safetensors.js'
+import type { Dtype } from '../../formats/safetensors/safetensors.js'
 import { canCast } from '../read/cast.js'
 import { ensureScaled } from '../read/quantised.js'
 import { ensureDense, plainShape } from '../read/tensor.js'
@@ -14,7 +14,7 @@ import { changePrefix, findPrefixChange, type PrefixChange } from './prefixes.js
 import { rearrangementHints, type RearrangementHint } from './rearrangement-hints.js'
 import { dtypesWanted } from './wanted-dtype.js'
 import { resizeBetween, type Resize, type ResizeKind } from './resize.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 
 /** How tensors of two files are brought together by name. */
 export interface MatchOptions {

@@ -1,5 +1,5 @@
 /** Tensors that differ in the length of one axis, as embeddings do when a vocabulary grows or shrinks. */
-import { bitsOf, type Dtype, type Shape } from '../../formats/safetensors.js'
+import { bitsOf, type Dtype, type Shape } from '../../formats/safetensors/safetensors.js'
 import type { Sink } from '../write/index.js'
 import type { CastLosses } from '../read/cast-losses.js'
 import { createCast } from '../read/cast.js'

@@ -1,5 +1,5 @@
 /** The dtype that is asked for (`--dtype`), tensor by tensor of the target. */
-import type { Dtype } from '../../formats/safetensors.js'
+import type { Dtype } from '../../formats/safetensors/safetensors.js'
 import { isFloatDtype } from '../read/dtype-name.js'
 import { quantisedIn, tellSpared } from '../read/quantised.js'
 import type { TensorFile, TensorInfo } from '../read/tensor.js'

@@ -1,6 +1,6 @@
 /** Carries out the plan of a transfer. */
 import { CkptError } from '../../errors.js'
-import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors.js'
+import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors/safetensors.js'
 import {
   formatFor,
   keepsSurroundings,

@@ -1,7 +1,7 @@
 /** What lies under an output's name already: one file, or shards with their index. */
 import { basename, dirname, extname, join } from 'node:path'
 import { FormatError } from '../../errors.js'
-import { largestIndex, readWeightMap } from '../../formats/weight-map.js'
+import { largestIndex, readWeightMap } from '../../formats/safetensors/weight-map.js'
 import type { Storage } from '../../storage/storage.js'
 import { isReplaceable } from './publish-file.js'
 import { indexPath } from './shards.js'

@@ -1,7 +1,7 @@
 /** What the casts of an output lost. */
 import { CkptError } from '../../errors.js'
 import { hasLosses, type CastLosses, type TensorLosses } from '../read/cast-losses.js'
-import type { Dtype } from '../../formats/safetensors.js'
+import type { Dtype } from '../../formats/safetensors/safetensors.js'
 
 /** A cast on the way to a tensor, and what it has lost so far. */
 export interface OutputCast {

@@ -1,5 +1,5 @@
 /** A tensor that is to be written: what it is, and how its bytes come. */
-import type { Dtype, Shape } from '../../formats/safetensors.js'
+import type { Dtype, Shape } from '../../formats/safetensors/safetensors.js'
 import type { OutputCast } from './losses.js'
 import type { Sink } from './sink.js'
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
 import type { EntryKind, Storage } from '../../storage/storage.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 
 /** Beside the output, so that one rename is enough; hidden and neutral, so that no framework takes it for a file of its own. */
 export function temporaryPath(output: string): string {

@@ -1,5 +1,5 @@
 /** Where the bytes of a tensor go. */
-import { crc32 } from '../../formats/crc32.js'
+import { crc32 } from '../../formats/bytes/crc32.js'
 import type { WriteHandle } from '../../storage/storage.js'
 import { readExactly, type Extent } from '../read/tensor.js'
 import type { Pace } from './long-work.js'

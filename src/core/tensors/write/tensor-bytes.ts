@@ -1,6 +1,6 @@
 /** The ways in which a tensor's bytes are made. */
 import { FormatError } from '../../errors.js'
-import { bitsOf, type Dtype } from '../../formats/safetensors.js'
+import { bitsOf, type Dtype } from '../../formats/safetensors/safetensors.js'
 import type { CastLosses } from '../read/cast-losses.js'
 import { createCast } from '../read/cast.js'
 import { readerOf } from '../read/reader.js'

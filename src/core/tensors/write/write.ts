@@ -2,8 +2,8 @@
 import { addTo } from '../../grouped.js'
 import { dirname } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
-import { formatHeader } from '../../formats/safetensors.js'
-import { hasTorchDtype } from '../../formats/state-dict-pickle.js'
+import { formatHeader } from '../../formats/safetensors/safetensors.js'
+import { hasTorchDtype } from '../../formats/torch/state-dict-pickle.js'
 import type { Stat, Storage, WriteHandle } from '../../storage/storage.js'
 import type { TensorLosses } from '../read/cast-losses.js'
 import type { Extent } from '../read/tensor.js'
@@ -17,7 +17,7 @@ import { replaceShards, type NewShards } from './replace-shards.js'
 import { formatIndex, indexPath, pathOfIndex, shardPath, splitIntoShards, type Sized } from './shards.js'
 import { FileSink } from './sink.js'
 import { fillArchive, planArchive, type OutputStructure } from './torch-archive.js'
-import { quoteWord } from '../../formats/shell-words.js'
+import { quoteWord } from '../../formats/text/shell-words.js'
 
 export interface Output {
   /** Absolute. */

@@ -17,7 +17,7 @@ import {
 } from '../../../../src/core/changes/state/index.js'
 import type { Run } from '../../../../src/core/checkpoint.js'
 import { pin as pinIt, pinsOf, unpin } from '../../../../src/core/runs/index.js'
-import { pinnedPaths } from '../../../../src/core/runs/prune.js'
+import { pinnedPaths } from '../../../../src/core/runs/pruning/prune.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import type { Storage } from '../../../../src/core/storage/storage.js'
 import { checkpointAt, makeRun, temporaryDirectory } from '../disposal/runs.js'

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { lineOf, toEntry } from '../../../../src/core/changes/journal/entry.js'
 import { toOwner } from '../../../../src/core/changes/state/lock-owner.js'
-import { isJsonObject, parseJson, type JsonObject, type JsonValue } from '../../../../src/core/formats/json.js'
+import { isJsonObject, parseJson, type JsonObject, type JsonValue } from '../../../../src/core/formats/text/json.js'
 import { readProvenText } from './texts.js'
 
 const start = {

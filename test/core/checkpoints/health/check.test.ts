@@ -17,7 +17,7 @@ import type { Checkpoint, Finding } from '../../../../src/core/checkpoint.js'
 import { checkHealth, checkStructure } from '../../../../src/core/checkpoints/health/index.js'
 import { loadRun, measure } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { makeZip } from '../../formats/zip-bytes.js'
+import { makeZip } from '../../formats/archives/zip-bytes.js'
 import { copyFixture, fixtures, makeFolder, write } from '../layouts/folders.js'
 
 const storage = localStorage()

@@ -6,7 +6,7 @@ import { planPrune, type PruneRequest } from '../../../../src/core/runs/index.js
 import { localStorage } from '../../../../src/core/storage/local.js'
 import type { Storage } from '../../../../src/core/storage/storage.js'
 import { refusingStorage } from '../../../refusing-storage.js'
-import { makeZip } from '../../formats/zip-bytes.js'
+import { makeZip } from '../../formats/archives/zip-bytes.js'
 import { copyFixture, makeFolder, write } from '../layouts/folders.js'
 
 const local = localStorage()

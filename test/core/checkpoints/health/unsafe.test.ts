@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inspectFile } from '../../../../src/core/checkpoints/health/inspect.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { makeZip } from '../../formats/zip-bytes.js'
+import { makeZip } from '../../formats/archives/zip-bytes.js'
 
 const storage = localStorage()
 const fixtures = new URL('../../../fixtures/torch/', import.meta.url).pathname

@@ -3,11 +3,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readSmallEntry, readZip } from '../../../../src/core/formats/zip.js'
+import { readSmallEntry, readZip } from '../../../../src/core/formats/archives/zip.js'
 import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
 import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { makeZip } from '../../formats/zip-bytes.js'
+import { makeZip } from '../../formats/archives/zip-bytes.js'
 import { makeFolder, write } from '../layouts/folders.js'
 
 const storage = localStorage()

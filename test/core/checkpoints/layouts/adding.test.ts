@@ -9,7 +9,7 @@ import { useOwnLayouts } from '../../../../src/core/checkpoints/layouts/index.js
 import { parseLayouts } from '../../../../src/core/checkpoints/layouts/own/parse-layouts.js'
 import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import type { LayoutSpec } from '../../../../src/core/checkpoints/layouts/spec.js'
-import { YamlText } from '../../../../src/core/formats/config-yaml.js'
+import { YamlText } from '../../../../src/core/formats/yaml/config-yaml.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { makeFolder, write } from './folders.js'
 

@@ -7,7 +7,7 @@ import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
 import { findLayout, findRuns, measure } from '../../../../src/core/checkpoints/layouts/index.js'
 import { bestOrder, byRecency, rank } from '../../../../src/core/choosing/selection/index.js'
 import { choose, openRunToGoOn } from '../../../../src/core/runs/index.js'
-import { arrange } from '../../../../src/core/runs/rank-and-filter.js'
+import { arrange } from '../../../../src/core/runs/opening/rank-and-filter.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { fixtures } from './folders.js'
 

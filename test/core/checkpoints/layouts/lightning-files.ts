@@ -1,6 +1,6 @@
 /** Files as Lightning writes them, small: a zip archive with a pickle of protocol 2, and a storage for each number. */
 import { crc32 } from 'node:zlib'
-import { makeZip } from '../../formats/zip-bytes.js'
+import { makeZip } from '../../formats/archives/zip-bytes.js'
 
 /** A Python value: plain ones, Maps for dicts, and what the functions here make. */
 export type Python = null | boolean | number | string | readonly Python[] | ReadonlyMap<string | Global, Python> | Made

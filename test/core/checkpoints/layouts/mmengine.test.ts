@@ -12,7 +12,7 @@ import {
   rank,
 } from '../../../../src/core/choosing/selection/index.js'
 import { carryOut, intentOf, openRun, planPrune } from '../../../../src/core/runs/index.js'
-import { arrange } from '../../../../src/core/runs/rank-and-filter.js'
+import { arrange } from '../../../../src/core/runs/opening/rank-and-filter.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { makeFolder, write } from './folders.js'
 import { dict, tensor, torchFile } from './lightning-files.js'

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { explainPath } from '../../../../src/core/checkpoints/layouts/explain.js'
 import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { makeZip } from '../../formats/zip-bytes.js'
+import { makeZip } from '../../formats/archives/zip-bytes.js'
 import { makeFolder, write } from './folders.js'
 
 const noise = Buffer.from(Array.from({ length: 300 }, (_, index) => (index * 73) % 251))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { makeZip } from '../../formats/zip-bytes.js'
+import { makeZip } from '../../formats/archives/zip-bytes.js'
 import { makeFolder, write } from './folders.js'
 
 const version = { name: '_stable_baselines3_version', data: Buffer.from('2.9.2') }

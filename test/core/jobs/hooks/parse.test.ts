@@ -1,11 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import * as library from 'yaml'
-import { ConfigError } from '../../../../src/core/formats/config-yaml.js'
+import { ConfigError } from '../../../../src/core/formats/yaml/config-yaml.js'
 import { parseConfig } from '../../../../src/cli/settings/settings-file.js'
 import { parseHooks, type Hook } from '../../../../src/core/jobs/hooks/index.js'
 import { fillWords } from '../../../../src/core/jobs/hooks/placeholders.js'
-import { splitWords } from '../../../../src/core/formats/shell-words.js'
+import { splitWords } from '../../../../src/core/formats/text/shell-words.js'
 
 const path = '/exp/ckpt.yaml'
 

@@ -10,7 +10,7 @@ import {
   type AverageWork,
 } from '../../../../src/core/tensors/average/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import type { Dtype } from '../../../../src/core/formats/safetensors.js'
+import type { Dtype } from '../../../../src/core/formats/safetensors/safetensors.js'
 import { openTensors } from '../../../../src/core/tensors/read/index.js'
 import { floats, floatsIn, readTensors, writeTensors, type Content } from '../transfer/files.js'
 

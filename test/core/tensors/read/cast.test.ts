@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bitsOf, type Dtype } from '../../../../src/core/formats/safetensors.js'
+import { bitsOf, type Dtype } from '../../../../src/core/formats/safetensors/safetensors.js'
 import { noLosses } from '../../../../src/core/tensors/read/cast-losses.js'
 import { canCast, createCast } from '../../../../src/core/tensors/read/cast.js'
 

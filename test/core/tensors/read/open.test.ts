@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { deflateSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SafetensorsError } from '../../../../src/core/formats/safetensors.js'
+import { SafetensorsError } from '../../../../src/core/formats/safetensors/safetensors.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { openTensors } from '../../../../src/core/tensors/read/open.js'
 import { chunksOf } from '../../../../src/core/tensors/read/tensor.js'
-import { makeZip } from '../../formats/zip-bytes.js'
+import { makeZip } from '../../formats/archives/zip-bytes.js'
 
 const storage = localStorage()
 const fixtures = new URL('../../../fixtures/safetensors/', import.meta.url).pathname

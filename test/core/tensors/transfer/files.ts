@@ -1,6 +1,6 @@
 /** Small safetensors files for tests. */
 import * as fs from 'node:fs'
-import { formatHeader, type Dtype } from '../../../../src/core/formats/safetensors.js'
+import { formatHeader, type Dtype } from '../../../../src/core/formats/safetensors/safetensors.js'
 
 export interface Content {
   readonly name: string

@@ -2,7 +2,12 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { carryTransfer, prepareTransfer, findSides, type Arrangement } from '../../../../src/core/runs/transfer.js'
+import {
+  carryTransfer,
+  prepareTransfer,
+  findSides,
+  type Arrangement,
+} from '../../../../src/core/runs/with-tensors/transfer.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { parseFuse, parseSplit } from '../../../../src/core/tensors/names/index.js'
 import { reportOf } from '../../../../src/core/tensors/transfer/index.js'

@@ -2,7 +2,7 @@
 import { sep } from 'node:path'
 import type { Finding } from '../../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../../storage/storage.js'
-import { compareNatural } from '../../../natural-order.js'
+import { compareNatural } from '../../../formats/text/natural-order.js'
 import { compareText, findingOf, findNoFiles, foldersOfTools, prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import type { Form, LayoutSpec } from '../spec.js'

@@ -1,5 +1,5 @@
 /** A fingerprint that equal files share, made without reading them whole. */
-import { crc32 } from '../../../formats/crc32.js'
+import { crc32 } from '../../../formats/bytes/crc32.js'
 import type { OpenedFile, Question } from '../spec.js'
 import { storageFinding } from './facts.js'
 import { ownFiles } from './proof.js'

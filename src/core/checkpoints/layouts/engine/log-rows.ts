@@ -1,9 +1,9 @@
 /** The rows of a log that a training writes, whatever notation they are in. */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { FormatError } from '../../../errors.js'
-import type { ByteSource } from '../../../formats/byte-source.js'
-import { csvCell, csvCells, csvRows, textLines } from '../../../formats/csv.js'
-import { parseJson } from '../../../formats/json.js'
+import type { ByteSource } from '../../../formats/bytes/byte-source.js'
+import { csvCell, csvCells, csvRows, textLines } from '../../../formats/text/csv.js'
+import { parseJson } from '../../../formats/text/json.js'
 import { numberOrText } from './facts.js'
 
 /** How the rows are written: under names in the first one, as JSON objects, or as `parse` knows. */

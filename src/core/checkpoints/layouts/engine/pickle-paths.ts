@@ -2,9 +2,9 @@
 import type { MetaValue } from '../../../checkpoint.js'
 import { FormatError } from '../../../errors.js'
 import { globalName, itemsOf, textOf, type PickleNode, type PicklePair } from '../../../formats/pickle/index.js'
-import { attributesOf, pairsOf, PythonValues } from '../../../formats/pickle-values.js'
-import type { TorchObject } from '../../../formats/torch-object.js'
-import { tensorOf } from '../../../formats/torch-tensor.js'
+import { attributesOf, pairsOf, PythonValues } from '../../../formats/pickle/values.js'
+import type { TorchObject } from '../../../formats/torch/object.js'
+import { tensorOf } from '../../../formats/torch/tensor.js'
 import { toMetaValue } from '../../meta/index.js'
 
 /** The pairs of a dict or an OrderedDict, the attributes of any other object; none of anything else. */

@@ -1,7 +1,7 @@
 /** What the small files in a unit say: read together with those of the other units, whole. */
 import type { Finding, Meta, MetaValue } from '../../../checkpoint.js'
 import { CkptError, FormatError } from '../../../errors.js'
-import { parseJson } from '../../../formats/json.js'
+import { parseJson } from '../../../formats/text/json.js'
 import type { ReadStorage, Result } from '../../../storage/storage.js'
 import { isMeta } from '../../../checkpoint.js'
 import { mostKeys, readMetas } from '../../meta/index.js'

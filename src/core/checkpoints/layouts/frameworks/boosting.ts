@@ -5,7 +5,7 @@
  */
 import type { Finding, Meta, MetaValue } from '../../../checkpoint.js'
 import type { LayoutSpec, Picked, Proof } from '../spec.js'
-import { byteText } from '../../../formats/text.js'
+import { byteText } from '../../../formats/text/text.js'
 
 const learner: Proof = {
   sure: [

@@ -5,15 +5,15 @@
 import { dirname, join } from 'node:path'
 import type { Meta, MetaValue } from '../../../checkpoint.js'
 import { FormatError, StorageError } from '../../../errors.js'
-import type { ByteSource } from '../../../formats/byte-source.js'
-import { readDcpMetadata, type DcpBlob, type DcpMetadata } from '../../../formats/dcp-metadata.js'
-import { openTorchObject } from '../../../formats/torch-object.js'
+import type { ByteSource } from '../../../formats/bytes/byte-source.js'
+import { readDcpMetadata, type DcpBlob, type DcpMetadata } from '../../../formats/torch/dcp-metadata.js'
+import { openTorchObject } from '../../../formats/torch/object.js'
 import { groupBy } from '../../../grouped.js'
 import { sourceOf, withFile } from '../../../storage/file-source.js'
 import { countNames, countsIn } from '../engine/count-names.js'
 import type { FileLook, LayoutIo, Unit } from '../spec.js'
 import { resumeKeysIn } from './dcp-keys.js'
-import { byteText } from '../../../formats/text.js'
+import { byteText } from '../../../formats/text/text.js'
 
 /** Bytes: of a large model it tells of some hundred thousand pieces. */
 const largestMetadata = 64 << 20

@@ -4,10 +4,10 @@
  */
 import type { Meta } from '../../../checkpoint.js'
 import { FormatError } from '../../../errors.js'
-import { readFlax, type FlaxNode } from '../../../formats/flax-msgpack.js'
+import { readFlax, type FlaxNode } from '../../../formats/msgpack/flax.js'
 import { takesLargest } from '../resume-search.js'
 import type { FileLook, LayoutSpec, Question } from '../spec.js'
-import { byteText } from '../../../formats/text.js'
+import { byteText } from '../../../formats/text/text.js'
 
 export const flax: LayoutSpec = {
   id: 'flax',

@@ -10,7 +10,7 @@ import type { Unit } from '../engine/unit-paths.js'
 import type { LayoutIo, LayoutSpec } from '../spec.js'
 import { takesLargest } from '../resume-search.js'
 import { lastPart, tellTrainerState } from './trainer-state.js'
-import { byteText } from '../../../formats/text.js'
+import { byteText } from '../../../formats/text/text.js'
 
 const numbered = /^checkpoint-(?<step>\d+)$/
 /** With `hub_strategy="checkpoint"` the repository on the Hub has the last one under this name (`_push_from_checkpoint`). */

@@ -7,8 +7,8 @@ import { sep } from 'node:path'
 import { isMeta, type MetaValue } from '../../../checkpoint.js'
 import { FormatError, StorageError } from '../../../errors.js'
 import { readHdf5 } from '../../../formats/hdf5/hdf5.js'
-import { byteText } from '../../../formats/text.js'
-import { readWeightMap } from '../../../formats/weight-map.js'
+import { byteText } from '../../../formats/text/text.js'
+import { readWeightMap } from '../../../formats/safetensors/weight-map.js'
 import type { FactSource, FileLook, LayoutIo, LayoutSpec, Picked, Question, Unit } from '../spec.js'
 
 const log: readonly FactSource[] = [

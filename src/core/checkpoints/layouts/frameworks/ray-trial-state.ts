@@ -5,8 +5,8 @@
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { FormatError } from '../../../errors.js'
-import { parseJson } from '../../../formats/json.js'
-import { attributesOf, PythonValues } from '../../../formats/pickle-values.js'
+import { parseJson } from '../../../formats/text/json.js'
+import { attributesOf, PythonValues } from '../../../formats/pickle/values.js'
 import { itemsOf, readPickle, textOf, type PickleNode } from '../../../formats/pickle/index.js'
 import { toMetaValue } from '../../meta/index.js'
 import { valueIn } from '../engine/unit-paths.js'

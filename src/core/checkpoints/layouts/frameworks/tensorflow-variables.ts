@@ -5,7 +5,7 @@
 import { sep } from 'node:path'
 import type { Finding, MetaValue } from '../../../checkpoint.js'
 import { FormatError, StorageError } from '../../../errors.js'
-import { elementTypes } from '../../../formats/elements.js'
+import { elementTypes } from '../../../formats/bytes/elements.js'
 import { dataFileOf, readBundle, type Bundle, type BundleTensor } from '../../../formats/tensorflow/bundle.js'
 import { sourceOf, withFile } from '../../../storage/file-source.js'
 import type { ReadStorage } from '../../../storage/storage.js'

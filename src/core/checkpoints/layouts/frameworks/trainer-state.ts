@@ -11,7 +11,7 @@ import {
   type MetaValue,
   type Moment,
 } from '../../../checkpoint.js'
-import { readJsonObject, type JsonObject } from '../../../formats/json.js'
+import { readJsonObject, type JsonObject } from '../../../formats/text/json.js'
 import { directionOf, longestKey, mostKeys } from '../../meta/index.js'
 import { quoteValue, toFinite } from '../finite-number.js'
 import type { Picked } from '../spec.js'

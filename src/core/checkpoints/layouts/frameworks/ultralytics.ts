@@ -6,7 +6,7 @@
  * place, so a kill leaves them cut.
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
-import { csvCells } from '../../../formats/csv.js'
+import { csvCells } from '../../../formats/text/csv.js'
 import type { LayoutSpec, Unit } from '../spec.js'
 import { namedPointsTo, takesNamed } from '../resume-search.js'
 

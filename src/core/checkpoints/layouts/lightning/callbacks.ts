@@ -4,7 +4,7 @@
  */
 import { isMeta, type Direction, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { globalName, textOf, type PickleNode } from '../../../formats/pickle/index.js'
-import type { TorchObject } from '../../../formats/torch-object.js'
+import type { TorchObject } from '../../../formats/torch/object.js'
 import { entriesOf, valueAt } from '../engine/pickle-paths.js'
 
 export interface CheckpointCallback {

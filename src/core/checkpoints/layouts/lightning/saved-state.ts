@@ -3,11 +3,11 @@
  * `dump_checkpoint`), as plain data that scans remember. Headers and a few single numbers are read, never a tensor.
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
-import { crc32 } from '../../../formats/crc32.js'
+import { crc32 } from '../../../formats/bytes/crc32.js'
 import { textOf, type PickleNode } from '../../../formats/pickle/index.js'
-import { PythonValues } from '../../../formats/pickle-values.js'
-import type { TorchObject } from '../../../formats/torch-object.js'
-import { tensorOf } from '../../../formats/torch-tensor.js'
+import { PythonValues } from '../../../formats/pickle/values.js'
+import type { TorchObject } from '../../../formats/torch/object.js'
+import { tensorOf } from '../../../formats/torch/tensor.js'
 import { toMetaValue } from '../../meta/index.js'
 import { entriesOf, isTensor, valueAt } from '../engine/pickle-paths.js'
 import { hasBeside } from '../engine/proof.js'

@@ -7,7 +7,7 @@ import {
   type FilePosition,
   type Scalar,
   type YamlText,
-} from '../../../formats/config-yaml.js'
+} from '../../../formats/yaml/config-yaml.js'
 import type { Role } from '../../../checkpoint.js'
 import type { FactSource, FileRule, Form, KeyPath, LayoutSpec } from '../spec.js'
 import {

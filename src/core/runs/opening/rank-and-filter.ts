@@ -1,0 +1,96 @@
+/** Checkpoints in order and filtered, as a query asks. */
+import type { Checkpoint } from '../../checkpoint.js'
+import type { Expression } from '../../choosing/expression/index.js'
+import { complete, measure } from '../../checkpoints/layouts/index.js'
+import {
+  byRecency,
+  describeContradictions,
+  describeFutureTimes,
+  futureTimed,
+  describeTrainings,
+  describeUnknownKey,
+  filter,
+  needsComplete,
+  namesIn as namesInOrder,
+  needsHealth,
+  needsMeasure,
+  ofTraining,
+  unknownKeys,
+  type Order,
+  type TrainingChoice,
+  type UnknownKey,
+} from '../../choosing/selection/index.js'
+import type { ReadStorage } from '../../storage/storage.js'
+import { examineAcross } from './open-run.js'
+import { withSettingsFor } from './with-settings.js'
+
+/** Which checkpoints are meant, and which of them is best. */
+export interface Query {
+  /** The first decides where one checkpoint is wanted. */
+  readonly orders: readonly Order[]
+  /** All of them must hold. */
+  readonly where: readonly Expression[]
+  /** Of several trainings in one folder the one that is meant; left out: all of them. */
+  readonly training?: TrainingChoice | undefined
+}
+
+/** What a query comes to. */
+export interface Arranged {
+  /** All checkpoints, newest first. */
+  readonly ordered: readonly Checkpoint[]
+  /** The trainings that lie in the run, the oldest first; one where nothing tells them apart. */
+  readonly trainings: readonly (readonly Checkpoint[])[]
+  /** Those of the training asked for and for which every filter is true, newest first. */
+  readonly selected: readonly Checkpoint[]
+  /** Of the names beside the query, those that no checkpoint has. */
+  readonly unknown: readonly UnknownKey[]
+  /** For people: keys of the query that no checkpoint has, an order for the worst, one that had only file times to go by. */
+  readonly warnings: readonly string[]
+}
+
+/** Reads first what the query, and what `names` beside it, need to know of the checkpoints. `now` is Unix seconds. */
+export async function arrange(
+  storage: ReadStorage,
+  checkpoints: readonly Checkpoint[],
+  query: Query,
+  now: number,
+  names: readonly string[] = [],
+): Promise<Arranged> {
+  const inQuery = new Set(namesInQuery(query))
+  const asked = new Set([...inQuery, ...names])
+  const completed = needsComplete(checkpoints, asked) ? await complete(storage, checkpoints) : checkpoints
+  // Beside a time that cannot be, the files' own are needed.
+  const isMeasured = needsMeasure(completed, asked) || futureTimed(completed, now).length > 0
+  const measured = isMeasured ? await measure(storage, completed) : completed
+  const known = needsHealth(measured, asked) ? await examineAcross(storage, measured, measured, 'quick') : measured
+  const settled = await withSettingsFor(storage, known, asked)
+  const { ordered, trainings, warning } = byRecency(settled)
+  const slips = [
+    ...describeTrainings(trainings, query.training),
+    ...describeFutureTimes(known, now),
+    ...unknownKeys(inQuery, settled).map(describeUnknownKey),
+    ...(query.orders.length === 0 ? [] : describeContradictions(query.orders, ordered)),
+  ]
+  return {
+    ordered,
+    trainings,
+    selected: filter(ofTraining(ordered, trainings, query.training), query.where, now),
+    unknown: unknownKeys(new Set(names), settled),
+    warnings: warning === undefined ? slips : [warning, ...slips],
+  }
+}
+
+/** For the end of an error where the query leaves none: `: no checkpoint has "WRE"; did you mean "WER"?`, or nothing. */
+export function slipsInQuery(query: Query, checkpoints: readonly Checkpoint[]): string {
+  const slips = unknownKeys(new Set(namesInQuery(query)), checkpoints).map(describeUnknownKey)
+  return slips.length === 0 ? '' : `: ${slips.join(', ')}`
+}
+
+/** The names that it asks of checkpoints. */
+export function namesInQuery(query: Query): string[] {
+  return [...query.where.flatMap((expression) => [...expression.names]), ...namesInOrders(query)]
+}
+
+export function namesInOrders({ orders }: Query): string[] {
+  return orders.flatMap(namesInOrder)
+}
