@@ -57,10 +57,13 @@ function bunFor({ bun }) {
 /** Nothing outside of the executable is looked for: modules lie in bun's own file system. */
 const inside = { 'import.meta.url': JSON.stringify('file:///$bunfs/root/cli.cjs') }
 
+/** A run's folder may be anybody's: what bun would execute (bunfig.toml's preload) or set (.env) from there is left alone. */
+const trustsNoFolder = ['--no-compile-autoload-bunfig', '--no-compile-autoload-dotenv']
+
 async function compile(arch, compiler) {
   const file = join(target, `ckpt-linux-${arch}`)
   const bun = bunFor(machines[arch])
-  const options = ['--compile', '--minify', '--bytecode', `--target=bun-${machines[arch].bun}`]
+  const options = ['--compile', '--minify', '--bytecode', ...trustsNoFolder, `--target=bun-${machines[arch].bun}`]
   const flags = arch === process.arch ? [] : [`--compile-executable-path=${bun}`]
   execFileSync(compiler, ['build', ...options, ...flags, join(root, 'scripts/binary/entry.cjs'), '--outfile', file], {
     stdio: ['ignore', 'ignore', 'inherit'],
