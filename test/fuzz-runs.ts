@@ -91,8 +91,8 @@ export class Memory implements ReadStorage {
     this.folders.get(above)?.set(basename(path), { name: basename(path), kind })
   }
 
-  guard(): void {
-    return
+  guard(): null {
+    return null
   }
 
   list = async (paths: readonly string[]): Promise<Result<readonly DirectoryEntry[]>[]> =>

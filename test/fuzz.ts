@@ -84,7 +84,7 @@ function storageOf(bytes: Uint8Array): ReadStorage {
   }
   const none = () => Promise.reject(new Error('only one file is there'))
   const custody = { user: null, stateHome: null, warn: () => undefined }
-  const guard = () => undefined
+  const guard = () => null
   const rest = {
     custody,
     guard,

@@ -12,6 +12,10 @@ import { readTrash, stateFolderOf, withLock } from '../src/core/changes/state/in
 import { moveToTrash, restore } from '../src/core/changes/trash/index.js'
 import { CkptError } from '../src/core/errors.js'
 import { neutralName } from '../src/core/changes/state/index.js'
+import { publishFolder } from '../src/core/changes/publish/publish-folder.js'
+import { localStorage } from '../src/core/storage/local.js'
+import { convert, planConversion } from '../src/core/tensors/convert/index.js'
+import { openTensors } from '../src/core/tensors/read/index.js'
 import { userStorage } from '../src/machine/user-storage.js'
 import { checkpointAt, makeCheckpoint } from './core/changes/disposal/runs.js'
 import { changes, doChange, lockOptions, makeSubjects, prepare } from './changes.js'
@@ -195,6 +199,49 @@ it.each(swapped.filter(({ byStranger }) => byStranger !== true || isRoot))(
       expect(snapshot(around)).toEqual(before)
     }
     for (let index = 0; one.swaps < swapsWanted || index < fewestTurns; index += 1) await turn(index)
+    await one.end()
+  },
+  240_000,
+)
+
+/** What `convert --output` and `export --output` do, by a user without anybody's rights to act by. */
+it.runIf(isRoot)(
+  'while the folder of an output is swapped for a link of somebody else, nothing is written behind it',
+  async () => {
+    const victim = join(freshPlace(), 'victim')
+    fs.mkdirSync(join(victim, 'folder'), { recursive: true })
+    for (const name of ['model.pt', 'folder/config.json']) fs.writeFileSync(join(victim, name), 'precious')
+    const before = snapshot(victim)
+    const out = join(freshPlace(), 'out')
+    const checkpoint = join(freshPlace(), 'step.safetensors')
+    const header = Buffer.from('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}')
+    fs.writeFileSync(
+      checkpoint,
+      Buffer.concat([Buffer.from([header.length, 0, 0, 0, 0, 0, 0, 0]), header, Buffer.alloc(4)]),
+    )
+    const one = new Attacker(out, victim, stranger)
+    const wait = () => Promise.resolve()
+    for (let index = 0; one.swaps < swapsWanted; index += 1) {
+      const storage = localStorage({ custody: { user: 0 } })
+      fs.rmSync(out, { recursive: true, force: true })
+      fs.mkdirSync(out)
+      const file = await openTensors(storage, checkpoint)
+      const conversion = await planConversion(file, 'torch')
+      one.resume()
+      if (index % 2 === 0) await quietly(() => convert(storage, conversion, join(out, 'model.pt'), { force: true }))
+      else
+        await quietly(() =>
+          publishFolder(
+            storage,
+            join(out, 'folder'),
+            async (building) => (await storage.create(join(building, 'config.json'))).close(),
+            { wait, adds: true },
+          ),
+        )
+      one.pause()
+      await file.close()
+      expect(snapshot(victim)).toEqual(before)
+    }
     await one.end()
   },
   240_000,

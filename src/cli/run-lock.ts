@@ -45,6 +45,8 @@ export const withRunLock =
     { wait, state }: { readonly wait: string; readonly state?: string | undefined },
     work: () => Promise<T>,
   ): Promise<T> => {
+    const { guardRun } = await import('../core/changes/disposal/guard-run.js')
+    guardRun(storage(), run)
     const folder = await stateFolderOf(storage(), run, state)
     const onUnlocked = ({ message }: CkptError) =>
       changer.alert(`no lock on the run, for ckpt's state cannot be written: ${message}`)

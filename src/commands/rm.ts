@@ -5,7 +5,7 @@ import { confirm } from '../cli/confirm.js'
 import { checkpointsArgument, dryRunFlag, stateFlag, trashFlag, waitFlag, yesFlag } from '../cli/flags.js'
 import { writersOf } from '../cli/run-writers.js'
 import type { Run } from '../core/checkpoint.js'
-import { guardRun, removalError } from '../core/changes/disposal/index.js'
+import { removalError } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
 import { byRun, type Named } from '../core/runs/opening/checkpoint-arguments.js'
 import {
@@ -52,13 +52,7 @@ To remove by a rule (all but the best two), use ckpt prune.`
   async run(): Promise<void> {
     const named: Named<string>[] = []
     for (const argument of this.args.checkpoint) {
-      const { run, checkpoint, reachedBy } = await openCheckpoint(
-        this.storage,
-        argument,
-        baseOf(argument),
-        this.stateLocation,
-      )
-      if (reachedBy !== undefined) guardRun(this.storage, run.path, reachedBy)
+      const { run, checkpoint } = await openCheckpoint(this.storage, argument, baseOf(argument), this.stateLocation)
       named.push({ run: run.path, found: checkpoint.name })
     }
     const groups = [...byRun(named)].map(([path, names]) => ({ path, names: [...new Set(names)] }))

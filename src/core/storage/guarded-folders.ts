@@ -48,11 +48,15 @@ export class Guard {
     private readonly user: number | null,
   ) {}
 
-  /** Where it lies, and whose links lead there, is one look: what came by a second one could be another folder. */
-  add(folder: Guarded): void {
+  /**
+   * Gives why nothing will be changed there, or null. Where it lies, and whose links lead there, is one look: what came
+   * by a second one could be another folder.
+   */
+  add(folder: Guarded): CkptError | null {
     const { real, refusal } = placeOf(folder, this.user)
     // For good: what is named by its real path later is still what somebody's link led to.
     if (refusal !== null) this.misled.set(folder.path, refusal)
+    else this.passOnRefusal(folder)
     if (folder.kind === 'run') this.runs.set(folder.path, { ...folder, real })
     else {
       const resolved = { ...folder, real }
@@ -60,6 +64,13 @@ export class Guard {
       this.states.set(folder.outer, resolved)
       this.outerNames.add(sep + basename(folder.outer))
     }
+    return this.misled.get(folder.path) ?? null
+  }
+
+  /** What is kept of a run that somebody's link led to is changed no more than the run. */
+  private passOnRefusal(folder: Guarded): void {
+    const refusal = folder.kind === 'state' && folder.run !== null ? this.misled.get(folder.run) : undefined
+    if (refusal !== undefined) this.misled.set(folder.path, refusal)
   }
 
   /** Calls with the place of `path`; gives `undefined` where it lies in no guarded folder. */
@@ -90,11 +101,11 @@ export class Guard {
   }
 
   /**
-   * What lies in no guarded folder is changed by the superuser as if the folder that it is in were one: somebody else may
-   * have put a link on the way there, or put one there in a moment. Null for all others.
+   * What lies in no guarded folder is changed as if the folder that it is in were one: somebody else may have put a link
+   * on the way there, or put one there in a moment. Null where the system has no users.
    */
   private folderAbove(path: string): ResolvedFolder | null {
-    if (this.actAs === null || !isAbsolute(path)) return null
+    if (this.user === null || !isAbsolute(path)) return null
     const folder = { kind: 'run', path: dirname(path) } as const
     const { real, refusal } = placeOf(folder, this.user)
     if (refusal !== null) throw refusal

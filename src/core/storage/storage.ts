@@ -3,7 +3,7 @@
  * as fast as its medium allows (docs/design.md §2), and answer per path: one failure never hides the rest.
  * Paths are absolute.
  */
-import type { StorageError } from '../errors.js'
+import type { CkptError, StorageError } from '../errors.js'
 
 export type EntryKind = 'file' | 'directory' | 'link' | 'other'
 
@@ -210,8 +210,8 @@ export interface Passage {
 export interface ReadStorage {
   /** Who uses it. */
   readonly custody: Custody
-  /** From now on, for every call with a path in that folder. */
-  guard(folder: Guarded): void
+  /** From now on, for every call with a path in that folder. Gives why nothing will be changed there, or null. */
+  guard(folder: Guarded): CkptError | null
   /** The entries of each directory, in no order. */
   list(directories: readonly string[]): Promise<Result<readonly DirectoryEntry[]>[]>
   /** What each path leads to; links are followed. */

@@ -8,8 +8,10 @@ import { readPins, stateFolderOf, writePins } from '../../../src/core/changes/st
 import { UntrustedError } from '../../../src/core/errors.js'
 import { loadNamed } from '../../../src/core/runs/opening/checkpoint-by-word.js'
 import { followLinks } from '../../../src/core/storage/links-on-way.js'
+import { localStorage } from '../../../src/core/storage/local.js'
 import type { Storage } from '../../../src/core/storage/storage.js'
 import { userStorage } from '../../../src/machine/user-storage.js'
+import { ckpt } from '../../e2e/ckpt.js'
 import { makeRun, temporaryDirectory } from '../changes/disposal/runs.js'
 
 const nobody = 65_534
@@ -22,6 +24,12 @@ function linkTo(run: string, owner: number): string {
   fs.symlinkSync(dirname(run), link)
   fs.lchownSync(link, owner, owner)
   return join(link, 'save')
+}
+
+/** Whoever's link leads there may read it. */
+function openToAll(run: string): string {
+  fs.chmodSync(dirname(run), 0o755)
+  return run
 }
 
 async function pinBy(path: string): Promise<void> {
@@ -40,7 +48,9 @@ describe.runIf(process.geteuid?.() === 0)('a link of somebody else', () => {
     const named = linkTo(run, nobody)
     await expect(pinBy(named)).rejects.toThrow(/by a link of user 65534, and belongs to user 0: nothing is changed/)
     const storage = newStorage()
-    guardRun(storage, named)
+    expect(() => {
+      guardRun(storage, named)
+    }).toThrow(UntrustedError)
     await expect(storage.unlink(join(named, 'CKPT+a', 'model.ckpt'))).rejects.toThrow(UntrustedError)
     await expect(makeFolders(storage, join(dirname(named), 'new', 'one'))).rejects.toThrow(UntrustedError)
     expect(fs.readdirSync(dirname(run))).toEqual(['save'])
@@ -69,6 +79,22 @@ describe.runIf(process.geteuid?.() === 0)('a link of somebody else', () => {
     expect(fs.statSync(join(theirs, 'out.safetensors')).uid).toBe(nobody)
   })
 
+  it('leads nothing that any user writes by name to what is not theirs, also where they could write there', async () => {
+    const shared = temporaryDirectory()
+    const own = temporaryDirectory()
+    fs.writeFileSync(join(own, 'model.pt'), 'precious')
+    fs.symlinkSync(own, join(shared, 'out'))
+    fs.lchownSync(join(shared, 'out'), nobody, nobody)
+    // As a user who is not the superuser: with no rights of others to act by.
+    const storage = localStorage({ custody: { user: 0 } })
+    const at = (name: string) => join(shared, 'out', name)
+    await expect(storage.create(at('new.pt'))).rejects.toThrow(/by a link of user 65534, and belongs to user 0/)
+    await expect(storage.makeDirectory(at('folder'))).rejects.toThrow(UntrustedError)
+    await expect(storage.rename(at('model.pt'), at('other.pt'))).rejects.toThrow(UntrustedError)
+    await expect(storage.unlink(at('model.pt'))).rejects.toThrow(UntrustedError)
+    expect(fs.readdirSync(own)).toEqual(['model.pt'])
+  })
+
   it('by which a checkpoint is named removes nothing of a run that is not theirs', async () => {
     const run = makeRun(['CKPT+a'])
     const link = join(temporaryDirectory(), 'latest')
@@ -80,17 +106,51 @@ describe.runIf(process.geteuid?.() === 0)('a link of somebody else', () => {
       const loaded = await loadNamed(storage, link, '/')
       return { storage, loaded, planned: await fingerprint(storage, [loaded.checkpoint]) }
     }
-    const remove = async ({ storage, loaded, planned }: Awaited<ReturnType<typeof named>>) => {
-      guardRun(storage, loaded.run.path, loaded.reachedBy)
-      return removeCheckpoints(storage, run, [loaded.checkpoint], { wait: () => Promise.resolve(), planned })
-    }
-    const byStranger = await remove(await named(nobody))
-    expect(byStranger.failed.map(({ error }) => error.message).join()).toMatch(/by a link of user 65534/)
+    const remove = ({ storage, loaded, planned }: Awaited<ReturnType<typeof named>>) =>
+      removeCheckpoints(storage, run, [loaded.checkpoint], { wait: () => Promise.resolve(), planned })
+    await expect(remove(await named(nobody))).rejects.toThrow(/by a link of user 65534/)
     const swapped = await named(nobody)
     fs.rmSync(link)
-    expect((await remove(swapped)).failed).toHaveLength(1)
+    await expect(remove(swapped)).rejects.toThrow(UntrustedError)
     expect(fs.readdirSync(run)).toEqual(['CKPT+a'])
     expect((await remove(await named(0))).removed).toHaveLength(1)
+  })
+
+  it.each([
+    ['pin'],
+    ['pin', '--state', 'DIR'],
+    ['rm', '--yes'],
+    ['rm', '--dry-run'],
+    ['rm', '--yes', '--state', 'DIR'],
+  ])(
+    'by which a checkpoint is named for %s %s %s is refused before anything is shown or kept',
+    async (command, ...flags) => {
+      const run = makeRun(['CKPT+a', 'CKPT+b'])
+      const theirs = temporaryDirectory()
+      const state = join(theirs, 'state')
+      fs.symlinkSync(join(run, 'CKPT+a'), join(theirs, 'latest'))
+      fs.lchownSync(join(theirs, 'latest'), nobody, nobody)
+      const typed = flags.map((flag) => (flag === 'DIR' ? state : flag))
+      const { status, stdout, stderr } = await ckpt([command, join(theirs, 'latest'), ...typed])
+      expect(stderr).toMatch(/^error: .*latest is reached by a link of user 65534, and belongs to user 0/)
+      expect([status, stdout, fs.existsSync(state)]).toEqual([5, '', false])
+      expect(fs.readdirSync(dirname(run))).toEqual(['save'])
+      expect(fs.readdirSync(run)).toEqual(['CKPT+a', 'CKPT+b'])
+    },
+  )
+
+  it('on the way to a run is refused with the plan of a prune or a demotion', async () => {
+    const run = openToAll(makeRun(['CKPT+a', 'CKPT+b']))
+    const named = linkTo(run, nobody)
+    fs.chmodSync(dirname(dirname(named)), 0o755)
+    for (const command of ['prune', 'demote']) {
+      for (const flag of ['--dry-run', '--yes']) {
+        const { status, stdout, stderr } = await ckpt([command, named, '--keep', '1', flag])
+        expect(stderr).toMatch(/by a link of user 65534/)
+        expect([status, stdout]).toEqual([5, ''])
+      }
+    }
+    expect(fs.readdirSync(dirname(run))).toEqual(['save'])
   })
 
   it('to their own run is followed, and so is one of the user', async () => {

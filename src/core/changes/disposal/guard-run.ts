@@ -1,10 +1,8 @@
-/** Guards a run's folder: later changes in it follow no symbolic link. */
+/** Guards a run's folder: later changes in it follow no symbolic link, and none is made where somebody's led to it. */
 import type { ReadStorage } from '../../storage/storage.js'
 
-/**
- * `run` is absolute, and need not be there yet. `reachedBy` is the path, absolute, of a link by which a checkpoint in it
- * was named.
- */
-export function guardRun(storage: ReadStorage, run: string, reachedBy?: string): void {
-  storage.guard({ kind: 'run', path: run, reachedBy })
+/** `run` is absolute, and need not be there yet. Throws UntrustedError where nothing may be changed, StorageError. */
+export function guardRun(storage: ReadStorage, run: string): void {
+  const refusal = storage.guard({ kind: 'run', path: run })
+  if (refusal !== null) throw refusal
 }

@@ -14,8 +14,6 @@ export interface LoadedCheckpoint {
   readonly checkpoint: Checkpoint
   /** Its run: health needs the other checkpoints. */
   readonly run: Run
-  /** Absolute: the path of a link that led to it; left out where none was named. */
-  readonly reachedBy?: string
 }
 
 /** A checkpoint's name can have parts (`val/acc=0.9.ckpt`): its run is this many folders up at most. */
@@ -32,7 +30,11 @@ export async function loadCheckpoint(storage: ReadStorage, argument: string, bas
     const found = await findCheckpointAt(storage, path)
     if (found !== null) return found
     const behind = await findCheckpointAt(storage, there.value)
-    if (behind !== null) return { ...behind, reachedBy: path }
+    if (behind !== null) {
+      // Somebody's link may not choose what is changed.
+      storage.guard({ kind: 'run', path: behind.run.path, reachedBy: path })
+      return behind
+    }
   } else {
     // Files that only together are a checkpoint (TensorFlow's prefix): nothing lies at the path itself.
     const found = await findCheckpointAt(storage, path)

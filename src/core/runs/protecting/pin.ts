@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
+import { guardRun } from '../../changes/disposal/index.js'
 import {
   otherStatesOf,
   readDistrustedPins,
@@ -39,6 +40,7 @@ export async function pin(
     goneTold: false,
     ...(until === undefined ? {} : { until }),
   }))
+  guardRun(storage, run)
   const state = await stateFolderOf(storage, run, options.stateDirectory)
   await holding(storage, state, options, 'a pin', async () => {
     await rewritePins(storage, state, (pins) => {
@@ -58,6 +60,7 @@ export async function unpin(
   names: readonly string[],
   options: LockOptions & StateLocation,
 ): Promise<void> {
+  guardRun(storage, run)
   const state = await stateFolderOf(storage, run, options.stateDirectory)
   const { trusted, distrusted } = await otherStatesOf(storage, run, state)
   if (distrusted !== null && state.moved === undefined) await refuseDistrusted(storage, distrusted, names)

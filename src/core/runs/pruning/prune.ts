@@ -8,6 +8,7 @@ import {
   fingerprint,
   freedBy,
   type SharedFile,
+  guardRun,
   pathsOf,
   measureFreed,
   type Fingerprints,
@@ -137,6 +138,7 @@ export async function planPrune(
   asked: PruneRequest,
   context: PruneContext,
 ): Promise<PrunePlan> {
+  guardRun(storage, run.path)
   const tree = ScanTree.over(storage)
   const { draft, proof } = await decide(tree, run, asked, context)
   return finish(tree, run, draft, proof)

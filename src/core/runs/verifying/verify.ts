@@ -25,6 +25,7 @@ import {
   type Checksums,
   type StateFolder,
 } from '../../changes/state/index.js'
+import { guardRun } from '../../changes/disposal/index.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { openRunIfAny } from '../opening/open-run.js'
 import { leftForGood, lookTwice, type LookAgain } from './second-look.js'
@@ -138,6 +139,7 @@ export async function recordRun(
   now: number,
   options: HealthOptions = {},
 ): Promise<Verified> {
+  guardRun(storage, run.path)
   const measured = await measure(storage, which ?? run.checkpoints)
   const summed = await checkAndSum(storage, run.checkpoints, measured, () => true, options)
   const graded = summed.map(({ checkpoint }) => checkpoint)
