@@ -55,7 +55,7 @@ mends it. Exit status 4 when the run has a problem.`
     const path = resolve(this.args.run)
     await refuseAbsent(this.storage, path)
     const run = await this.open(path)
-    const fileSystem = fileSystemFacts(run === null ? path : dirname(run.path))
+    const fileSystem = await fileSystemFacts(this.storage, run === null ? path : dirname(run.path))
     const problems = run === null ? [] : await this.problemsOf(run)
     const { how, path: program } = installedAs(this.program.root)
     const cached = this.flags['clear-cache'] ? 0 : cache.files.reduce((sum, { size }) => sum + size, 0)

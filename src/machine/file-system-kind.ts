@@ -1,6 +1,11 @@
 /** What kind of file system a folder lies on, and what it can do. */
+import { randomUUID } from 'node:crypto'
 import * as fs from 'node:fs'
 import { join } from 'node:path'
+import { removeTree } from '../core/changes/disposal/remove-tree.js'
+import { StorageError } from '../core/errors.js'
+import type { Storage } from '../core/storage/storage.js'
+import { wait } from './clock.js'
 
 export interface FileSystemFacts {
   /** `ext4`, `nfs`, …; null where the system does not say. */
@@ -13,54 +18,46 @@ export interface FileSystemFacts {
   readonly locks: boolean | null
 }
 
-/** Tries in a folder of its own below `folder` (absolute), which it removes. */
-export function fileSystemFacts(folder: string): FileSystemFacts {
+/** Tries in a folder of its own below `folder` (absolute), which it removes; another user may own all around it. */
+export async function fileSystemFacts(storage: Storage, folder: string): Promise<FileSystemFacts> {
   const kind = kindOf(folder)
-  let trial: string
-  try {
-    trial = fs.mkdtempSync(join(folder, '.ckpt-doctor-'))
-  } catch {
+  const trial = join(folder, `.ckpt-doctor-${randomUUID()}`)
+  if (!(await succeeds(() => storage.makeDirectory(trial, 0o700)))) {
     return { kind, clones: null, syncs: null, locks: null }
   }
   try {
-    return { kind, clones: canClone(trial), syncs: canSync(trial), locks: canLock(trial) }
+    const syncs = await succeeds(() => writeSynced(storage, join(trial, 'one')))
+    const clones = await succeeds(() => storage.cloneFile(join(trial, 'one'), join(trial, 'two')))
+    return { kind, clones, syncs, locks: await canLock(storage, trial) }
   } finally {
-    fs.rmSync(trial, { recursive: true, force: true })
+    await removeTree(storage, trial, wait)
   }
 }
 
-function succeeds(call: () => void): boolean {
+/** False where the call gives that, too. */
+async function succeeds(call: () => Promise<unknown>): Promise<boolean> {
   try {
-    call()
-    return true
-  } catch {
-    return false
+    return (await call()) !== false
+  } catch (error) {
+    if (error instanceof StorageError) return false
+    throw error
   }
 }
 
-function canClone(folder: string): boolean {
-  return succeeds(() => {
-    fs.writeFileSync(join(folder, 'one'), Buffer.alloc(4096))
-    fs.copyFileSync(join(folder, 'one'), join(folder, 'two'), fs.constants.COPYFILE_FICLONE_FORCE)
-  })
-}
-
-function canSync(folder: string): boolean {
-  return succeeds(() => {
-    const fd = fs.openSync(join(folder, 'synced'), 'wx')
-    try {
-      fs.writeSync(fd, 'x')
-      fs.fsyncSync(fd)
-    } finally {
-      fs.closeSync(fd)
-    }
-  })
+async function writeSynced(storage: Storage, path: string): Promise<void> {
+  const file = await storage.create(path)
+  try {
+    await file.write(new Uint8Array(4096))
+    await file.sync()
+  } finally {
+    await file.close()
+  }
 }
 
 /** The second of two must fail. */
-function canLock(folder: string): boolean {
-  const make = () => succeeds(() => fs.mkdirSync(join(folder, 'lock')))
-  return make() && !make()
+async function canLock(storage: Storage, folder: string): Promise<boolean> {
+  const make = () => succeeds(() => storage.makeDirectory(join(folder, 'lock')))
+  return (await make()) && !(await make())
 }
 
 /** By the mount that is nearest above the folder (proc(5), mountinfo). */
