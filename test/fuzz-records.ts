@@ -14,7 +14,7 @@ import {
 } from '../src/core/changes/state/index.js'
 import { neutralName } from '../src/core/changes/state/index.js'
 import { lineOf } from '../src/core/changes/journal/entry.js'
-import { readPlan } from '../src/core/runs/index.js'
+import { readPlanFile } from '../src/core/runs/index.js'
 import { StorageError } from '../src/core/errors.js'
 import type { DirectoryEntry, EntryKind, Result, Stat, Storage } from '../src/core/storage/storage.js'
 
@@ -109,8 +109,10 @@ const records: Readonly<Record<string, RecordKind>> = {
       remove: [{ name, reason: 'old', fingerprint: [mark, { ...mark, name: 'model.ckpt', kind: 'file' }] }],
     },
     read: async (storage: Storage, state: StateFolder) => {
-      const plan = await readPlan(storage, `${state.path}/plan.json`, null)
-      return plan.remove.flatMap((one) => [one.name, ...[...one.fingerprint.keys()].filter((key) => key !== '')])
+      const { plans } = await readPlanFile(storage, `${state.path}/plan.json`)
+      return plans
+        .flatMap(({ remove }) => remove)
+        .flatMap((one) => [one.name, ...[...one.fingerprint.keys()].filter((key) => key !== '')])
     },
   },
 }
@@ -183,7 +185,7 @@ function storageWith(file: string, bytes: Uint8Array): Storage {
   }
   const reading = {
     custody: { user: null, stateHome: null, warn: () => undefined },
-    guard: () => undefined,
+    guard: () => null,
     list: async (paths: readonly string[]) => paths.map(entriesOf),
     stat: async (paths: readonly string[]) => paths.map(statOf),
     lstat: async (paths: readonly string[]) => paths.map(statOf),

@@ -15,6 +15,7 @@ import {
   readRequest,
   type Asker,
   type Request,
+  type TypedFlags,
 } from './request.js'
 import { lockOptions, ownerFor, withRunLock } from './run-lock.js'
 import { usageOf } from './usage.js'
@@ -94,7 +95,7 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
   protected readonly described = this.constructor as unknown as Description
   private get asker(): Asker {
     const { described: command, program, storage } = this
-    return { command, program, storage, settingsFolder: (path) => this.settingsFolder(path) }
+    return { command, program, storage, settingsFolder: (path, flags) => this.settingsFolder(path, flags) }
   }
 
   /** The arguments that are for ckpt itself. */
@@ -103,8 +104,8 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
   }
 
   /** Where the search for settings begins: the run that the first argument stands for, or what it names. */
-  protected async settingsFolder(path: string): Promise<string> {
-    return this.described.isExact ? path : locateRun(this.storage, path)
+  protected async settingsFolder(path: string, flags: TypedFlags): Promise<string> {
+    return this.described.isExact || flags['recursive'] === true ? path : locateRun(this.storage, path)
   }
 
   protected tellLeftOut(): void {

@@ -15,13 +15,16 @@ export interface Request {
   readonly settings: CommandSettings
 }
 
+/** The flags as they were typed, before settings. */
+export type TypedFlags = Readonly<Record<string, unknown>>
+
 /** Who asks, and where its settings are looked for. */
 export interface Asker {
   readonly command: Description
   readonly program: Program
   readonly storage: Storage
   /** The folder whose settings hold, of what the first argument names (absolute). */
-  readonly settingsFolder: (path: string) => Promise<string>
+  readonly settingsFolder: (path: string, flags: TypedFlags) => Promise<string>
 }
 
 /** Before a request was read. */
@@ -64,7 +67,7 @@ async function readSettings(
 ): Promise<CommandSettings> {
   const [first] = Object.values(args).flat()
   const path = resolve(typeof first === 'string' ? first : '.')
-  const folder = flags['recursive'] === true ? path : await asker.settingsFolder(path)
+  const folder = await asker.settingsFolder(path, flags)
   const { isReader, tellsMistakes } = asker.command
   const strictness = { refuses: !isReader, unreadable: isReader, mistaken: isReader && !tellsMistakes }
   const settings = await settingsAt(asker.storage, folder, questionOf(asker, given), strictness)

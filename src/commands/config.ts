@@ -5,6 +5,7 @@ import { BaseCommand } from '../cli/base-command.js'
 import { CkptError } from '../core/errors.js'
 import { nearestName } from '../core/choosing/expression/index.js'
 import { runArgument } from '../cli/flags.js'
+import type { TypedFlags } from '../cli/request.js'
 import { configDocument, renderConfig, type ConfigView } from '../render/config.js'
 import { toJson } from '../render/json.js'
 import { printable } from '../render/printable.js'
@@ -55,8 +56,8 @@ that has settings here. The files are read whole, and a mistake in them is repor
   }
 
   /** The search begins where it does for the command that is asked about. */
-  protected override async settingsFolder(path: string): Promise<string> {
-    return this.isForExact ? path : super.settingsFolder(path)
+  protected override async settingsFolder(path: string, flags: TypedFlags): Promise<string> {
+    return this.isForExact ? path : super.settingsFolder(path, flags)
   }
 
   /** It is in the answer. */
@@ -106,7 +107,7 @@ that has settings here. The files are read whole, and a mistake in them is repor
       if (wanted === null ? isSet : wanted === command) shown.push({ name: command.name, flags })
     }
     return {
-      run: await this.settingsFolder(resolve(this.args.run)),
+      run: await this.settingsFolder(resolve(this.args.run), this.flags),
       files: this.files.map(({ path }) => path),
       leftOut: this.leftOut,
       commands: shown,

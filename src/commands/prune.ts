@@ -13,6 +13,7 @@ import {
   carryOut,
   describePolicy,
   eachRun,
+  folderOfPlans,
   intentOf,
   openRun,
   openRunAt,
@@ -24,8 +25,8 @@ import {
   keptAcross,
   requestAcross,
   searchRuns,
-  readPlans,
-  readPlan,
+  readPlanFile,
+  refuseOtherRuns,
   refusalOf,
   toWritten,
   withPlan,
@@ -37,6 +38,7 @@ import {
   type Writers,
   type PruneRequest,
   type StateLocation,
+  type PlanFile,
   type WrittenPlan,
 } from '../core/runs/index.js'
 import { copyTime } from '../machine/exact-times.js'
@@ -67,6 +69,7 @@ import {
   renderRemoval,
 } from '../render/prune.js'
 
+import type { TypedFlags } from '../cli/request.js'
 import { ManyRunsCommand, type ManyChoices } from '../cli/many-runs.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
 
@@ -174,9 +177,9 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   private reading = ScanTree.over(this.storage)
 
   async run(): Promise<void> {
-    const many = await this.readPlans()
-    if (this.flags.recursive || many !== null) return this.pruneMany(many)
-    const written = await this.readPlan()
+    const file = await this.readPlans()
+    if (this.flags.recursive || file?.isOfMany === true) return this.pruneMany(file?.plans ?? null)
+    const [written = null] = file?.plans ?? []
     const onlyShows = this.flags['dry-run'] || this.flags.plan !== undefined
     const asked = resolve(this.args.run)
     if (!onlyShows && written === null && (await isRunOfFolders(this.storage, asked))) return this.change(asked, null)
@@ -201,20 +204,25 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     return { stateDirectory: this.flags.state }
   }
 
-  private async readPlan(): Promise<WrittenPlan | null> {
-    const { apply } = this.flags
-    const { run } = this.args
-    return apply === undefined ? null : readPlan(this.storage, resolve(apply), run === '.' ? null : resolve(run))
+  /** A plan names its runs: where no other is typed, their settings hold. */
+  protected override async settingsFolder(path: string, flags: TypedFlags): Promise<string> {
+    const { apply } = flags
+    if (typeof apply !== 'string' || path !== resolve('.')) return super.settingsFolder(path, flags)
+    return folderOfPlans(await this.readPlanFile(apply))
   }
 
-  /** Those of many runs; null where none are asked for, or the file is the plan of one. */
-  private async readPlans(): Promise<readonly WrittenPlan[] | null> {
-    const { apply, recursive } = this.flags
+  private planFile: Promise<PlanFile> | null = null
+  private async readPlanFile(path: string): Promise<PlanFile> {
+    return (this.planFile ??= readPlanFile(this.storage, resolve(path)))
+  }
+
+  /** Null where a plan is made now. */
+  private async readPlans(): Promise<PlanFile | null> {
+    const { apply } = this.flags
     if (apply === undefined) return null
-    const root = this.args.run === '.' ? null : resolve(this.args.run)
-    const plans = await readPlans(this.storage, resolve(apply), root)
-    if (plans !== null || !recursive) return plans
-    return [await readPlan(this.storage, resolve(apply), null)]
+    const file = await this.readPlanFile(apply)
+    if (this.args.run !== '.') await refuseOtherRuns(this.storage, file, resolve(this.args.run))
+    return file
   }
 
   private async intend(run: Run, written: WrittenPlan | null, byHand?: ByHand): Promise<Intent> {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, symlinkSync, writeFileSync, mkdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ckpt, copyFixture } from './ckpt.js'
+import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
 import { document, epochs, makeRun, nameOf, parse, snapshot, type Failed } from './runs.js'
 
 interface Pruned {
@@ -232,6 +232,21 @@ describe('a written plan', () => {
     const { status, stderr } = await ckpt(['prune', '--apply', file, '--yes'])
     expect([status, stderr]).toEqual([3, expect.stringContaining(`no checkpoints in ${dirname(run)}`)])
     expect(left(run)).toEqual(before)
+  })
+
+  it('takes the settings of its run, and none of the working folder', async () => {
+    const run = makeRun(epochs(3))
+    const file = join(dirname(run), 'plan.json')
+    expect((await ckpt(['prune', run, '--keep', '1', '--plan', file])).status).toBe(0)
+    const elsewhere = temporaryDirectory()
+    writeFileSync(join(elsewhere, 'ckpt.yaml'), 'yes: true\nprune:\n  state: nowhere\n  keep: 3\n')
+    const asked = await ckpt(['prune', '--apply', file], { cwd: elsewhere })
+    expect([asked.status, asked.stderr]).toEqual([5, expect.stringContaining('--yes')])
+    writeFileSync(join(run, 'ckpt.yaml'), 'prune:\n  yes: true\n  trash: true\n  keep: 3\n')
+    const { status, stderr } = await ckpt(['prune', '--apply', file], { cwd: elsewhere })
+    expect([status, stderr]).toEqual([0, expect.stringContaining(`nothing is asked: ${join(run, 'ckpt.yaml')}:2`)])
+    const { trash } = await document<{ trash: object[] }>(['trash', 'list', run])
+    expect(trash).toHaveLength(2)
   })
 
   it('stands in the journal with the policy that it was made by', async () => {

@@ -59,12 +59,14 @@ export { emptyAndFinish, finishDemotionsOf } from './pruning/finish-interrupted.
 export { holding } from './protecting/holding.js'
 export { pin, takeGonePins, unpin } from './protecting/pin.js'
 export {
+  folderOfPlans,
   planToJson,
   plansToJson,
-  readPlan,
-  readPlans,
+  readPlanFile,
+  refuseOtherRuns,
   withPlan,
   writePlan,
+  type PlanFile,
   type WrittenPlan,
 } from './pruning/plan-file.js'
 export { clearedFor, type ClearedFolder, type JobFolders } from './opening/one-job.js'

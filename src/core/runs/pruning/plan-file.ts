@@ -1,5 +1,5 @@
 /** A prune's plan as a file: looked over by a person today, done tomorrow, exactly. */
-import { isAbsolute, join, resolve, sep } from 'node:path'
+import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { readFingerprint, writeFingerprint, type Fingerprint } from '../../changes/disposal/index.js'
 import { CkptError } from '../../errors.js'
 import { isJsonObject, parseJson, type JsonObject, type JsonValue } from '../../formats/text/json.js'
@@ -95,40 +95,56 @@ export async function writePlan(
   }
 }
 
-/**
- * The plan in the file at `path`, which must be one for `asked` (absolute) unless that is null. Throws CkptError
- * `usage` with what is wrong in it, `not-found`, `system`.
- */
-export async function readPlan(storage: ReadStorage, path: string, asked: string | null): Promise<WrittenPlan> {
-  return planIn(await readFile(storage, path), path, asked)
+/** What a plan's file holds. */
+export interface PlanFile {
+  /** As it was named, for messages. */
+  readonly path: string
+  /** The plans of many runs, of which there may be one or none. */
+  readonly isOfMany: boolean
+  readonly plans: readonly WrittenPlan[]
 }
 
-/**
- * The plans of many runs in the file at `path`; null where it is the plan of one. Throws as `readPlan`, and for a run
- * that lies neither at nor below `root` (absolute), unless that is null.
- */
-export async function readPlans(
-  storage: ReadStorage,
-  path: string,
-  root: string | null,
-): Promise<readonly WrittenPlan[] | null> {
+/** Throws CkptError `usage` with what is wrong in it, `not-found`, `system`. */
+export async function readPlanFile(storage: ReadStorage, path: string): Promise<PlanFile> {
   const file = await readFile(storage, path)
-  if (file.get('kind') !== kindOfMany) return null
+  if (file.get('kind') !== kindOfMany) return { path, isOfMany: false, plans: [planIn(file, path)] }
   if (file.get('version') !== 1) throw bad(path, '"version" is not 1: it was written by another ckpt')
   const list = file.get('runs')
   if (!Array.isArray(list)) throw bad(path, '"runs" is not a list')
   const plans = (list as readonly JsonValue[]).map((one, index) => {
     if (!isJsonObject(one)) throw bad(path, `"runs", entry ${index + 1}: no object`)
-    return planIn(one, path, null)
+    return planIn(one, path)
   })
   const seen = new Set<string>()
   for (const { run } of plans) {
     if (seen.has(run)) throw bad(path, `${JSON.stringify(run)} comes twice`)
     seen.add(run)
   }
-  const other = root === null ? undefined : await findOutside(storage, [...seen], root)
-  if (other === undefined) return plans
-  throw new CkptError('usage', `${path} is a plan for ${other} too, which is not below ${String(root)}`, {
+  return { path, isOfMany: true, plans }
+}
+
+/** The folder at or below which all its runs lie. */
+export function folderOfPlans({ plans }: PlanFile): string {
+  const [first = '/', ...others] = plans.map(({ run }) => run)
+  let folder = first
+  while (!others.every((run) => isAtOrBelow(run, folder))) folder = dirname(folder)
+  return folder
+}
+
+/** Throws CkptError `usage` unless it is the plan of the run `asked` (absolute), or of runs at and below it. */
+export async function refuseOtherRuns(storage: ReadStorage, file: PlanFile, asked: string): Promise<void> {
+  const { path, isOfMany, plans } = file
+  const runs = plans.map(({ run }) => run)
+  if (!isOfMany) {
+    const other = runs.find((run) => run !== asked)
+    if (other === undefined) return
+    throw new CkptError('usage', `${path} is a plan for ${other}, not for ${asked}`, {
+      hint: 'leave the run out: the plan names it',
+    })
+  }
+  const other = await findOutside(storage, runs, asked)
+  if (other === undefined) return
+  throw new CkptError('usage', `${path} is a plan for ${other} too, which is not below ${asked}`, {
     hint: 'leave the folder out: the plan names its runs',
   })
 }
@@ -153,7 +169,7 @@ async function readFile(storage: ReadStorage, path: string): Promise<JsonObject>
   return parse(text.value, path)
 }
 
-function planIn(plan: JsonObject, path: string, asked: string | null): WrittenPlan {
+function planIn(plan: JsonObject, path: string): WrittenPlan {
   if (plan.get('kind') !== kind) throw bad(path, `"kind" is not "${kind}"`)
   if (plan.get('version') !== 1) throw bad(path, '"version" is not 1: it was written by another ckpt')
   const [run, created, protect, allowEmpty] = ['run', 'created', 'protect', 'allowEmpty'].map((key) => plan.get(key))
@@ -161,11 +177,6 @@ function planIn(plan: JsonObject, path: string, asked: string | null): WrittenPl
     throw bad(path, '"run" is not an absolute path')
   // Written so by ckpt: with ".." in it a path looks as if it lay where it does not.
   if (resolve(run) !== run) throw bad(path, `"run" is not written out: ${JSON.stringify(run)}`)
-  if (asked !== null && asked !== run) {
-    throw new CkptError('usage', `${path} is a plan for ${run}, not for ${asked}`, {
-      hint: 'leave the run out: the plan names it',
-    })
-  }
   if (typeof created !== 'number') throw bad(path, '"created" is not a number')
   const policy = plan.get('policy')
   return {
