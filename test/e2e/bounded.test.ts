@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory, type Outcome } from './ckpt.js'
+import { makeZip } from '../core/formats/zip-bytes.js'
 import { epochs, makeRun, nameOf } from './runs.js'
 
 /** Seconds of the processor: 2 are promised on a machine of one's own, and before each bound it were minutes. */
@@ -150,6 +151,36 @@ describe('a tensor of a million dimensions', () => {
     const got = await bounded('convert', path, '--to', 'torch', '-o', `${path}.pt`)
     expect(got).toMatchObject({ status: 5 })
     expect(got.stderr).toContain('"a" has 1000000 dimensions')
+  })
+})
+
+describe('thousands of small files of torch', () => {
+  const head = '\x80\x02}(X\x11\0\0\0pytorch-lightningK\x01X\x0b\0\0\0global_stepK\x05u'
+  const archive = (pickle: Buffer, deflate: boolean) => makeZip([{ name: 'archive/data.pkl', data: pickle, deflate }])
+  const pickle = (length: number) => Buffer.from(`${head}${'N0'.repeat(length)}.`, 'latin1')
+
+  it.each([
+    ['that are packed, each to megabytes of pickle', archive(pickle(1 << 20), true)],
+    ['that are cut', archive(pickle(1 << 10), false).subarray(0, 2200)],
+    [
+      'of the older form that break off',
+      Buffer.concat([Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex'), pickle(1 << 10)]),
+    ],
+  ])('%s cost no more than their bytes are worth', async (_, bytes) => {
+    const run = temporaryDirectory()
+    for (let file = 0; file < Math.floor(4.9e6 / bytes.length); file += 1) {
+      writeFileSync(join(run, `epoch=${file}-step=${file}.ckpt`), bytes)
+    }
+    for (const command of [
+      ['list'],
+      ['find', '--verify', 'none'],
+      ['verify'],
+      ['prune', '--keep', '2', '-n'],
+      ['recover'],
+    ]) {
+      const [name = '', ...flags] = command
+      await bounded(name, run, ...flags)
+    }
   })
 })
 

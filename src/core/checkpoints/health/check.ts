@@ -2,6 +2,7 @@
 import { basename } from 'node:path'
 import { isParameterFile, loneLayout, withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
+import { UnpackingBudget } from '../../formats/compression/unpacking-budget.js'
 import { isIndexName } from '../../formats/safetensors/weight-map.js'
 import {
   explainTemporary,
@@ -106,13 +107,14 @@ async function check(
   const neighbours = new Neighbours(storage, siblings, which)
   const contents = await listFiles(storage, which)
   const missingBelow = await findMissingBelow(storage, siblings, which, contents)
+  const unpacking = UnpackingBudget.forPickles()
   const inspected: Inspection[] = []
   const odd: (readonly Finding[])[] = []
   const inspect = async (): Promise<Rest[]> => {
     for (const checkpoint of which) {
       if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while checking')
       const found = contents.get(checkpoint) ?? { files: [], findings: [] }
-      const how = { level, isSummed: isSummed(checkpoint), signal: options.signal }
+      const how = { level, isSummed: isSummed(checkpoint), signal: options.signal, unpacking }
       inspected.push(await inspectContents(storage, checkpoint, found, neighbours, how))
     }
     for (const [index, checkpoint] of which.entries()) {

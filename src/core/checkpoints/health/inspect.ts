@@ -26,7 +26,16 @@ import { inspectPacked, inspectTar, isPacked, type MemberLook } from './archive-
 import { refuseStandIn } from './not-weights.js'
 import { checkFor, checkTensors, holdsMembers } from './file-structures.js'
 import { findMissingData, isOnnx } from './onnx-data.js'
-import { longHead, mayBePickle, refuseUnsafe, refuseUnsafeArchive, refuseUnsafeFile } from './unsafe-pickles.js'
+import {
+  longHead,
+  mayBePickle,
+  refuseUnsafe,
+  refuseUnsafeArchive,
+  refuseUnsafeFile,
+  refuseUnsafePacked,
+} from './unsafe-pickles.js'
+import { isUnpackable } from '../../formats/compression/unpack-first.js'
+import { UnpackingBudget } from '../../formats/compression/unpacking-budget.js'
 import { areUnwritten, extentOf, findZeroTail, type Extent } from './trailing-zeros.js'
 import { sourceOf, untilAborted, withFile } from '../../storage/file-source.js'
 
@@ -46,6 +55,8 @@ export interface Surroundings {
 export interface InspectOptions {
   readonly level: 'quick' | 'deep'
   readonly signal?: AbortSignal | undefined
+  /** What may be unpacked of the pickles of many files together. */
+  readonly unpacking?: UnpackingBudget | undefined
 }
 
 export interface Inspected {
@@ -83,7 +94,8 @@ export async function inspectFile(
   try {
     return await withFile(storage, file.path, async (handle) => {
       const tell = (what: string) => storage.custody.warn(`${file.path} ${what}`)
-      const inspected = await inspectHandle(handle, file, around, { ...options, tell, isMember: false })
+      const { unpacking = UnpackingBudget.forPickles() } = options
+      const inspected = await inspectHandle(handle, file, around, { ...options, unpacking, tell, isMember: false })
       if (around.isAlone && around.isParameter) {
         await refuseZeroTail(sourceOf(handle), await checkTensors(storage, file.path), around)
       }
@@ -107,6 +119,7 @@ function toFinding(error: unknown, file: string): Finding {
 }
 
 interface Look extends InspectOptions, Pick<MemberLook, 'tell'> {
+  readonly unpacking: UnpackingBudget
   /** Of another file: archives that it may be are not looked into, which could hold others without an end. */
   readonly isMember: boolean
 }
@@ -120,6 +133,7 @@ async function inspectHandle(
   const source = untilAborted(sourceOf(handle), options.signal)
   const head = await source.read(0, longHead)
   refuseStandIn(name, head, { isAlone: around.isAlone, size: handle.size, tell: options.tell })
+  if (isUnpackable(head)) await refuseUnsafePacked(source, head, options)
   if (isPacked(name, head) || holdsMembers(name, head)) {
     const findings = await inspectArchive(handle, source, isPacked(name, head), name, options)
     const rest = options.level === 'deep' ? restOf(name, path, handle.size, []) : null

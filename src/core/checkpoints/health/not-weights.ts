@@ -5,6 +5,7 @@ import { isHdf5 } from '../../formats/hdf5/end.js'
 import { isNpy } from '../../formats/numpy/npy.js'
 import { isPickle, isReadAsPickle } from '../../formats/pickle/index.js'
 import { suffixOf } from '../../formats/text/suffix.js'
+import { isUnpackable } from '../../formats/compression/unpack-first.js'
 import { isText } from '../../formats/text/text.js'
 import { isLegacyStream } from '../../formats/torch/legacy.js'
 import { namePacking, nameStandIn } from '../../tensors/read/index.js'
@@ -62,6 +63,7 @@ function refusePacked(suffix: string, head: Uint8Array, tell: StandInLook['tell'
   const packing = namePacking(head)
   if (packing === undefined || (packing.name === 'gzip' && suffix === 'nemo')) return
   if (tell === null) throw notThat(`compressed with ${packing.name}: unpack it first (${packing.unpack})`)
+  if (isUnpackable(head)) return
   tell(`is compressed with ${packing.name}, as joblib and pandas do, and was not looked into`)
 }
 

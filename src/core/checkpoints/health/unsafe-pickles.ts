@@ -20,6 +20,8 @@ import {
   type PickleLimits,
   type PickleSoFar,
 } from '../../formats/pickle/index.js'
+import { unpackFirst } from '../../formats/compression/unpack-first.js'
+import type { UnpackingBudget } from '../../formats/compression/unpacking-budget.js'
 import { suffixOf } from '../../formats/text/suffix.js'
 import { isPlainBareStorage } from '../../formats/torch/legacy.js'
 import { readEntryHead, readSmallEntry, type ZipArchive, type ZipEntry } from '../../formats/archives/zip.js'
@@ -27,14 +29,13 @@ import type { Kind } from './file-kind.js'
 
 export interface Audit {
   readonly level: 'quick' | 'deep'
+  readonly unpacking: UnpackingBudget
   /** What to report of the file beside findings. */
   readonly tell: (what: string) => void
 }
 
 /** Bytes of pickles in a file that are looked into: that of a model of ten thousand tensors has 2 MB. */
 const largestPickle = { quick: 16 << 20, deep: 64 << 20 }
-/** Bytes of what is packed in a small file: with the next one they bound what such a file costs. */
-const leastPacked = 16 << 20
 
 /** Bytes that tell what a file is, tar's signature among them, which lies farthest in, at 257. */
 export const longHead = 512
@@ -97,6 +98,25 @@ export async function refuseUnsafeFile(source: ByteSource, head: Uint8Array, { l
   }
   const bytes = largestPickle[level]
   await refuseUnsafePart(part, { bytes, limits: limitsFor(Math.min(source.byteLength, bytes)) })
+}
+
+/**
+ * What gzip or zlib packed as a whole: joblib and pandas unpack it, whatever its name, and read a pickle. Anything else may
+ * begin so as well, and is left to others. `packed` are its first `longHead` bytes.
+ */
+export async function refuseUnsafePacked(source: ByteSource, packed: Uint8Array, audit: Audit): Promise<void> {
+  if (!mayBeginPickle((await unpackFirst(source, packed, longHead)).bytes)) return
+  const { bytes, ending } = await unpackFirst(source, packed, mostOf(source, 'deflated', audit))
+  audit.unpacking.spend(source.byteLength, bytes.length)
+  const head = bytes.subarray(0, longHead)
+  const read = async (length: number) => bytes.subarray(0, length)
+  const part: Part = { size: bytes.length, head, read, what: 'the pickle packed in it', tell: audit.tell }
+  await refuseUnsafePart(part, { bytes: bytes.length, limits: limitsFor(bytes.length) })
+  if (!isPickle(bytes)) return
+  if (ending instanceof FormatError) throw ending
+  if (ending === 'cut') {
+    audit.tell(`holds a packed pickle, of which ${bytes.length} bytes were looked into for what loading it would run`)
+  }
 }
 
 /** What is looked into: a file, or one in an archive. */
@@ -176,7 +196,8 @@ export async function refuseUnsafeArchive(source: ByteSource, archive: ZipArchiv
   const limits = limitsFor(Math.min(source.byteLength, largestPickle[audit.level]))
   if (main !== undefined && !isProgram) {
     const part = { ...(await partOf(source, archive, main, audit, readSmallEntry)), what: 'its pickle' }
-    await refuseUnsafeFrom(part, 0, { bytes: mostOf(source, main, audit), limits })
+    const read = await refuseUnsafeFrom(part, 0, { bytes: mostOf(source, main.method, audit), limits })
+    if (main.method !== 'stored') audit.unpacking.spend(source.byteLength, read)
   }
   // Many small entries lie near each other.
   const near = archive.count > 100 ? inBlocks(source) : source
@@ -185,16 +206,18 @@ export async function refuseUnsafeArchive(source: ByteSource, archive: ZipArchiv
     const own = entry.name.startsWith(`${root}/`) ? entry.name.slice(root.length + 1) : ''
     if (entry.size === 0 || entry.name === main?.name || (isProgram && own !== '')) continue
     if (main !== undefined && ownRecord.test(own)) continue
-    const bytes = Math.min(left, mostOf(source, entry, audit))
-    left -= await refuseUnsafePart(await partOf(near, archive, entry, audit), { bytes, limits })
+    const bytes = Math.min(left, mostOf(source, entry.method, audit))
+    const read = await refuseUnsafePart(await partOf(near, archive, entry, audit), { bytes, limits })
+    if (entry.method !== 'stored') audit.unpacking.spend(source.byteLength, read)
+    left -= read
     if (left <= 0) return
   }
 }
 
 /** A file is worth no more effort than its size: what is packed in it can be a thousand times as long. */
-function mostOf(source: ByteSource, { method }: ZipEntry, { level }: Audit): number {
+function mostOf(source: ByteSource, method: ZipEntry['method'], { level, unpacking }: Audit): number {
   const most = largestPickle[level]
-  return method === 'stored' ? most : Math.min(most, leastPacked + 4 * source.byteLength)
+  return method === 'stored' ? most : Math.min(most, unpacking.mostOf(source.byteLength))
 }
 
 /** What torch itself puts beside its pickle: numbers, and a few words. */

@@ -5,6 +5,7 @@ import { isDownloadCache } from './download-caches.js'
 import { foldersIn } from './walk.js'
 import type { Folder } from './layout.js'
 import { scanFolder } from './scan.js'
+import { ScanTree } from './scan-tree.js'
 
 /** The most folders that are searched: a folder with more below it does not stand for a single run. */
 const mostFolders = 1000
@@ -15,6 +16,10 @@ const deepest = 8
  * is none, or nothing can be listed, `path` itself. Never throws.
  */
 export async function locateRun(storage: ReadStorage, path: string): Promise<string> {
+  return locateIn(ScanTree.over(storage), path)
+}
+
+async function locateIn(storage: ReadStorage, path: string): Promise<string> {
   let looked = 0
   let level = [path]
   for (let depth = 0; depth <= deepest && level.length > 0; depth += 1) {
@@ -27,8 +32,11 @@ export async function locateRun(storage: ReadStorage, path: string): Promise<str
       const folder = { path: one, entries: listing.value }
       return depth > 0 && isDownloadCache(folder) ? [] : [folder]
     })
+    const below = folders.flatMap(foldersIn).sort()
+    // Then there is no other, whatever lies in it.
+    if (depth === 0 && below.length === 0) break
     for (const folder of folders) if (await holdsCheckpoint(storage, folder)) return folder.path
-    level = folders.flatMap(foldersIn).sort()
+    level = below
   }
   return path
 }

@@ -3,6 +3,7 @@
  * checkpoints' folders. Short-lived: what changes on disk meanwhile is seen by the next scan.
  */
 import { sep } from 'node:path'
+import { UnpackingBudget } from '../../formats/compression/unpacking-budget.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import { lookThere, pathBelow } from '../../storage/entries-below.js'
 import type { DirectoryEntry, FolderLook, ReadHandle, ReadStorage, Result, Stat } from '../../storage/storage.js'
@@ -42,6 +43,7 @@ class Known {
   readonly above = new KeptContents()
   entries = 0
   asked: AskedOfTree | null = null
+  readonly unpacking = UnpackingBudget.forPickles()
 
   /** What is forgotten cannot be answered again. */
   clear(answers: Map<string, unknown>): void {
@@ -114,6 +116,11 @@ export class ScanTree implements ReadStorage {
     if (!(storage instanceof ScanTree)) return null
     const earlier = await storage.earlierFacts(path)
     return storage.files === null ? earlier : storage.files.answersAbout(path, earlier)
+  }
+
+  /** What may be unpacked of all files that the scan looks into. */
+  static unpackingOf(storage: ReadStorage): UnpackingBudget {
+    return storage instanceof ScanTree ? storage.known.unpacking : UnpackingBudget.forPickles()
   }
 
   private async earlierFacts(path: string): Promise<FileFacts | null> {
@@ -304,7 +311,7 @@ export class ScanTree implements ReadStorage {
   /** Whose the folders of a state are decides what is believed of it. */
   readonly guard: ReadStorage['guard'] = (folder) => {
     if (folder.kind === 'state') note(this.known.asked?.looked, [folder.outer, folder.path])
-    this.storage.guard(folder)
+    return this.storage.guard(folder)
   }
   readonly sweep: ReadStorage['sweep'] = (find, options) => {
     this.known.notAnswered()

@@ -1,21 +1,18 @@
 /**
  * What a gzip file unpacks to, from its beginning to its end, a part at a time (RFC 1952): its trailer has the CRC-32 and
- * the length of what was packed.
+ * the length of what was packed. What zlib packed likewise (RFC 1950), whose trailer has an Adler-32.
  */
 import { pipeline } from 'node:stream'
-import { createGunzip } from 'node:zlib'
+import { createUnzip, type Unzip } from 'node:zlib'
 import { FormatError } from '../../errors.js'
 import type { ByteSource } from '../bytes/byte-source.js'
+import type { UnpackingBudget } from './unpacking-budget.js'
 
-const chunkSize = 1 << 20
+/** By whom it was packed, for messages; bytes that are read, and unpacked, at a time. */
+const usual = { name: 'gzip', input: 1 << 20, output: 1 << 18 }
 
 export function isGzip(head: Uint8Array): boolean {
   return head[0] === 0x1f && head[1] === 0x8b
-}
-
-/** A few small files can say to unpack to a disk full of zeros: how many bytes are unpacked of one, and within it. */
-export class UnpackingBudget {
-  constructor(public left: number) {}
 }
 
 /** More would come, and no more is unpacked. */
@@ -23,6 +20,7 @@ export class UnpackedEnough extends Error {}
 
 /** Read once, forwards. In bounded memory. Every call throws FormatError where it does not unpack, and UnpackedEnough. */
 export class Gunzip {
+  readonly #unzip: Unzip
   readonly #parts: AsyncIterator<Uint8Array>
   #part: Uint8Array = new Uint8Array(0)
   #taken = 0
@@ -31,10 +29,16 @@ export class Gunzip {
   constructor(
     private readonly source: ByteSource,
     private readonly budget: UnpackingBudget,
+    private readonly how = usual,
   ) {
-    const unpacked = createGunzip({ chunkSize: 1 << 18 })
-    pipeline(chunksOf(source), unpacked, () => undefined)
-    this.#parts = unpacked[Symbol.asyncIterator]()
+    this.#unzip = createUnzip({ chunkSize: how.output })
+    pipeline(chunksOf(source, how.input), this.#unzip, () => undefined)
+    this.#parts = this.#unzip[Symbol.asyncIterator]()
+  }
+
+  /** Bytes behind what was unpacked; at the end alone. */
+  get left(): number {
+    return this.source.byteLength - this.#unzip.bytesWritten
   }
 
   /** How many bytes were given or passed over. */
@@ -46,7 +50,7 @@ export class Gunzip {
   async take(length: number): Promise<Uint8Array> {
     const taken: Uint8Array[] = []
     for (let missing = length; missing > 0;) {
-      const part = await this.#next(missing)
+      const part = await this.next(missing)
       if (part === null) break
       taken.push(part)
       missing -= part.length
@@ -58,7 +62,7 @@ export class Gunzip {
   async skip(length = Infinity): Promise<number> {
     let skipped = 0
     for (;;) {
-      const part = skipped < length ? await this.#next(length - skipped) : null
+      const part = skipped < length ? await this.next(length - skipped) : null
       if (part === null) return skipped
       skipped += part.length
     }
@@ -69,7 +73,7 @@ export class Gunzip {
   }
 
   /** At least a byte; null at the end. */
-  async #next(most: number): Promise<Uint8Array | null> {
+  async next(most: number): Promise<Uint8Array | null> {
     while (this.#taken === this.#part.length) {
       const read = await this.#read()
       if (read.done === true) return null
@@ -90,14 +94,14 @@ export class Gunzip {
     } catch (error) {
       if (!isOfZlib(error)) throw error
       const { byteLength } = this.source
-      const how = error.code === 'Z_BUF_ERROR' ? `ends early: ${byteLength} bytes` : `is broken (${error.message})`
-      throw new FormatError(`gzip: ${how}, after ${this.#done} bytes that were unpacked`, { cause: error })
+      const what = error.code === 'Z_BUF_ERROR' ? `ends early: ${byteLength} bytes` : `is broken (${error.message})`
+      throw new FormatError(`${this.how.name}: ${what}, after ${this.#done} bytes that were unpacked`, { cause: error })
     }
   }
 }
 
-async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < source.byteLength; at += chunkSize) yield await source.read(at, chunkSize)
+async function* chunksOf(source: ByteSource, length: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < source.byteLength; at += length) yield await source.read(at, length)
 }
 
 function isOfZlib(error: unknown): error is Error & { readonly code: string } {

@@ -6,6 +6,7 @@ import { FormatError } from '../../errors.js'
 import { inBlocks, type ByteSource } from '../bytes/byte-source.js'
 import { elementTypes } from '../bytes/elements.js'
 import { limitsFor, readPickle, type PickleCalls, type PickleNode, type Unpickled } from '../pickle/index.js'
+import { UnpackingBudget } from '../compression/unpacking-budget.js'
 import { PythonValues } from '../pickle/values.js'
 import { isLegacyStream, readLegacyLayout } from './legacy.js'
 import { tensorOf, type TorchTensor } from './tensor.js'
@@ -31,21 +32,21 @@ const largestPickle = 1 << 26
 
 /**
  * Null for a file of another kind: neither a zip archive with a pickle in it nor a legacy stream, or a TorchScript
- * program. Throws FormatError for one of these that is broken.
+ * program. Throws FormatError for one of these that is broken. `unpacking` is that of many files together.
  */
-export async function openTorchObject(file: ByteSource): Promise<TorchObject | null> {
+export async function openTorchObject(file: ByteSource, unpacking?: UnpackingBudget): Promise<TorchObject | null> {
   const source = inBlocks(file)
   const head = await source.read(0, 64)
-  if (head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4) return openArchive(source)
+  if (head[0] === 0x50 && head[1] === 0x4b && head[2] === 3 && head[3] === 4) return openArchive(source, unpacking)
   return isLegacyStream(head) ? openStream(source) : null
 }
 
-async function openArchive(source: ByteSource): Promise<TorchObject | null> {
+async function openArchive(source: ByteSource, unpacking?: UnpackingBudget): Promise<TorchObject | null> {
   const archive = await readZip(source)
   const root = rootOf(archive)
   const pickle = archive.find(`${root ?? ''}data.pkl`)
   if (root === null || pickle === undefined || archive.find(`${root}constants.pkl`) !== undefined) return null
-  const { value, calls } = await readArchivePickle(source, archive, pickle, largestPickle)
+  const { value, calls } = await readArchivePickle(source, archive, pickle, largestPickle, unpacking)
   const recordOf = (key: string): ZipEntry | undefined => archive.find(`${root}data/${key}`)
   // `big` has three letters, `little` six.
   const isLittle = archive.find(`${root}byteorder`)?.size !== 3
@@ -65,24 +66,19 @@ async function openArchive(source: ByteSource): Promise<TorchObject | null> {
   }
 }
 
-/** Bytes of a packed pickle in a small file; a larger file may have more. */
-const leastPacked = 1 << 24
-
 /** A pickle of an archive, with no more effort than the archive's size is worth. Throws FormatError. */
 export async function readArchivePickle(
   source: ByteSource,
   archive: ZipArchive,
   pickle: ZipEntry,
   most: number,
+  unpacking = UnpackingBudget.forPickles(),
 ): Promise<Unpickled> {
   ensureAlone(archive, pickle)
-  const packed = leastPacked + 4 * source.byteLength
-  const bytes = await readSmallEntry(
-    source,
-    archive,
-    pickle,
-    pickle.method === 'stored' ? most : Math.min(most, packed),
-  )
+  const size = source.byteLength
+  const limit = pickle.method === 'stored' ? most : Math.min(most, unpacking.mostOf(size))
+  if (pickle.method !== 'stored') unpacking.spend(size, pickle.size)
+  const bytes = await readSmallEntry(source, archive, pickle, limit)
   return readPickle(bytes, 0, limitsFor(source.byteLength))
 }
 

@@ -1,5 +1,6 @@
 /** Files that hold no tensors: what they are, and what to do with them. */
 import { Buffer } from 'node:buffer'
+import { isZlib } from '../../formats/compression/zlib.js'
 import { isText } from '../../formats/text/text.js'
 
 /** A kind of file that people take for a file of tensors, known by its first bytes. */
@@ -54,13 +55,6 @@ export function namePacking(head: Uint8Array): Packing | undefined {
 }
 
 const zlib: Packing = { name: 'zlib', unpack: 'pigz -d < PATH' }
-
-/** RFC 1950, 2.2: deflate with a window of 32 kB, a sum of the two bytes; zeros behind them are a number's. */
-function isZlib(head: Uint8Array): boolean {
-  const [method, flags = 0] = head
-  if (method !== 0x78 || (method * 256 + flags) % 31 !== 0 || (flags & 0x20) !== 0) return false
-  return head.length >= 8 && head.subarray(2, 8).some((byte) => byte !== 0)
-}
 
 function hexOf(head: Uint8Array, at: number, length: number): string {
   return Buffer.from(head.buffer, head.byteOffset, head.byteLength)

@@ -314,13 +314,17 @@ describe('a file of weights by itself', () => {
     expect(await gradeOf(write('columns.safetensors', columns))).toEqual(['whole'])
   })
 
-  it('that joblib packed is whole, and not looked into, as is told', async () => {
+  it('that joblib packed is whole; what only other programs unpack is not looked into, as is told', async () => {
     const told: string[] = []
     const heard = localStorage({ custody: { warn: (text) => told.push(text) } })
-    const lone = await loneFile(heard, write('m.joblib', packed('zlib')))
-    const checked = lone === null ? [] : await checkHealth(heard, lone.run.checkpoints, [lone.checkpoint], 'quick')
-    expect(checked[0]?.health.grade).toBe('whole')
-    expect(told.join()).toMatch(/m\.joblib is compressed with zlib, as joblib and pandas do, and was not looked into/)
+    for (const packing of ['zlib', 'gzip', 'xz'] as const) {
+      const lone = await loneFile(heard, write(`m-${packing}.joblib`, packed(packing)))
+      const checked = lone === null ? [] : await checkHealth(heard, lone.run.checkpoints, [lone.checkpoint], 'quick')
+      expect(checked[0]?.health.grade).toBe('whole')
+    }
+    expect(told).toEqual([
+      expect.stringMatching(/m-xz\.joblib is compressed with xz, as joblib and pandas do, and was not looked into/),
+    ])
   })
 
   it('with tensors that are zero from their first value is whole', async () => {

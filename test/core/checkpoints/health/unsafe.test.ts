@@ -1,6 +1,8 @@
 /** A file that would run something when Python loads it is not a checkpoint to resume from. */
+import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
+import { deflateSync, gzipSync } from 'node:zlib'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inspectFile } from '../../../../src/core/checkpoints/health/inspect.js'
@@ -303,6 +305,66 @@ describe('what joblib dumped', () => {
     ['behind more than the head', dump('N'.repeat(600), wrapper('f8'), numbers, call)],
   ])('is corrupt where it calls something %s', async (_, bytes) => {
     expect((await reasonsForBytes('scaler.pkl', bytes)).join()).toMatch(/^corrupt: unsafe: /)
+  })
+})
+
+/** joblib.load unpacks by the first bytes alone; pandas.read_pickle by the name. */
+describe('a pickle that is packed as a whole', () => {
+  const calls = Buffer.from('\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.', 'latin1')
+  const packings = {
+    gzip: gzipSync,
+    zlib: deflateSync,
+    'zlib without packing': (all: Buffer) => deflateSync(all, { level: 0 }),
+  }
+  const names = ['scaler.joblib', 'scaler.pkl.gz', 'scaler.joblib.z', 'model.bin', 'model.ckpt', 'scaler', 'scaler.txt']
+
+  it.each(Object.entries(packings))('by %s is corrupt where it calls something, whatever its name', async (_, pack) => {
+    for (const name of names) {
+      expect((await reasonsForBytes(name, pack(calls))).join()).toMatch(
+        /^corrupt: unsafe: the pickle packed in it calls posix\.system/,
+      )
+    }
+  })
+
+  it('is corrupt where the call lies behind much else, or before a break', async () => {
+    const far = Buffer.concat([
+      Buffer.from('\x80\x04(', 'latin1'),
+      Buffer.alloc(1 << 20, 'N'),
+      Buffer.from('1'),
+      calls.subarray(2),
+    ])
+    expect((await reasonsForBytes('a.joblib', gzipSync(far))).join()).toMatch(/^corrupt: unsafe: the pickle packed/)
+    const long = deflateSync(Buffer.concat([calls, randomBytes(1 << 16)]))
+    const broken = Buffer.concat([long.subarray(0, -4), Buffer.from('none')])
+    expect((await reasonsForBytes('b.joblib', broken)).join()).toMatch(/^corrupt: unsafe: the pickle packed/)
+  })
+
+  it.each([
+    ['is cut', deflateSync(Buffer.from('\x80\x04N.', 'latin1')).subarray(0, -2), 'zlib: ends early'],
+    [
+      'goes on in another piece',
+      Buffer.concat([deflateSync(Buffer.from('\x80\x04N.', 'latin1')), deflateSync(calls)]),
+      'zlib: \\d+ bytes follow what unpacks to 4',
+    ],
+  ])('is corrupt where it %s', async (_, bytes, reason) => {
+    expect((await reasonsForBytes('a.joblib', bytes)).join()).toMatch(new RegExp(`^corrupt: ${reason}`))
+  })
+
+  it('is whole where it calls nothing, and so is what is packed and no pickle', async () => {
+    expect(await reasonsForBytes('a.joblib', gzipSync(Buffer.from('\x80\x04]N\x61.', 'latin1')))).toEqual([])
+    expect(await reasonsForBytes('a.csv.gz', gzipSync('step,loss\n1,0.5\n'))).toEqual([])
+    expect(
+      await reasonsForBytes('model.ckpt', Buffer.concat([Buffer.from('789c0102', 'hex'), Buffer.alloc(600, 7)])),
+    ).toEqual([])
+  })
+
+  it('costs no more than its file is worth', async () => {
+    const told: string[] = []
+    const heard = localStorage({ custody: { warn: (text) => told.push(text) } })
+    const long = Buffer.alloc(40 << 20, 'N0')
+    long.write('\x80\x04', 'latin1')
+    expect(await reasonsForBytes('a.joblib', deflateSync(long), heard)).toEqual([])
+    expect(told.join()).toMatch(/holds a packed pickle, of which 8\d{6} bytes were looked into/)
   })
 })
 

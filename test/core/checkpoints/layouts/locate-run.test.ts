@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { isRunOfFolders } from '../../../../src/core/checkpoints/layouts/index.js'
+import { isRunOfFolders, locateRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { makeRun, temporaryDirectory } from '../../changes/disposal/runs.js'
 
@@ -17,4 +17,15 @@ it('a run of folders is told by its first names; what lies in a checkpoint, abov
   mkdirSync(files)
   writeFileSync(join(files, 'epoch=1-step=2.ckpt'), 'x')
   expect(await isRun(files)).toBe(false)
+})
+
+it('a folder with no other in it is searched by its names alone', async () => {
+  const folder = join(temporaryDirectory(), 'files')
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'epoch=1-step=2.ckpt'), 'x')
+  const plain = localStorage()
+  const opened: string[] = []
+  const watched = { ...plain, open: (path: string) => (opened.push(path), plain.open(path)) }
+  expect(await locateRun(watched, folder)).toBe(folder)
+  expect(opened).toEqual([])
 })

@@ -9,6 +9,7 @@ import { auditPickle, isPickle } from '../../../formats/pickle/index.js'
 import { isText } from '../../../formats/text/text.js'
 import { describeCut } from '../../../formats/torch/cut.js'
 import { isLegacyStream, isPlainBareStorage } from '../../../formats/torch/legacy.js'
+import type { UnpackingBudget } from '../../../formats/compression/unpacking-budget.js'
 import { openTorchObject, type TorchObject } from '../../../formats/torch/object.js'
 import { hasChecksums, readSmallEntry, readZip, type ZipArchive, ZipEndMissing } from '../../../formats/archives/zip.js'
 import type { Head, KeyPath, OpenedFile, Question } from '../spec.js'
@@ -23,7 +24,7 @@ const largestJson = 64 << 20
 const largestSummed = 4 << 20
 
 /** Throws StorageError. What is wrong with the file is in `broken`. */
-export async function lookInto(path: string, file: ByteSource): Promise<OpenedFile> {
+export async function lookInto(path: string, file: ByteSource, unpacking?: UnpackingBudget): Promise<OpenedFile> {
   const source = inBlocks(file)
   const head = await source.read(0, Math.min(headLength, source.byteLength))
   const is = headsOf(head, source.byteLength)
@@ -31,7 +32,7 @@ export async function lookInto(path: string, file: ByteSource): Promise<OpenedFi
   if (size === 0) return nothingIn(path, size, head, is, '0 bytes')
   if (!is.has('zip') && !is.has('torch')) return new Looked(path, source, head, is, null)
   try {
-    const object = await openTorchObject(source)
+    const object = await openTorchObject(source, unpacking)
     if (object === null) return new Looked(path, source, head, is, null)
     is.add('torch')
     const [call] = auditPickle(object.calls, isPlainBareStorage).unsafe

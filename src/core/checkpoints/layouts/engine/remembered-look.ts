@@ -15,16 +15,20 @@ interface Kind {
   readonly unsafe: string | null
 }
 
-/** Throws StorageError where the file must be opened and cannot be. */
+/**
+ * Throws StorageError where the file must be opened and cannot be. An answer is remembered where it is certain: goes by the
+ * file alone.
+ */
 export async function lookRemembering(
   path: string,
   facts: FileAnswers,
   open: () => Promise<OpenedFile>,
+  isCertain: () => boolean,
 ): Promise<FileLook> {
   const kind = kindIn(facts.get(kindQuestion))
   if (kind !== null) return new RememberedLook(path, kind, facts, open)
   const opened = await open()
-  if (!isParsed(opened)) return opened
+  if (!isParsed(opened) || !isCertain()) return opened
   facts.keep(kindQuestion, kindFact(opened))
   return new RememberedLook(path, opened, facts, open, opened)
 }
