@@ -6,13 +6,13 @@ import { expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const page = readFileSync(join(root, 'docs/security.md'), 'utf8')
-/** Rows of tables: promise and test. */
+/** Rows of tables: a promise or an attack, and its test. */
 const rows = page
   .split('\n')
-  .filter((line) => line.startsWith('| ') && !/^\| (?:-|promise)/.test(line))
+  .filter((line) => line.startsWith('| ') && !/^\| (?:-|promise|attack)/.test(line))
   .map((line) => line.split('|').slice(1, 3))
 
-it('each promise names a test, and each test that is named is there', () => {
+it('each promise and each attack names a test, and each test that is named is there', () => {
   expect(rows.length).toBeGreaterThan(25)
   expect(rows.filter(([, tests = '']) => !/`test\/|the same/.test(tests))).toEqual([])
   const named = [...page.matchAll(/`(test\/[\w./-]+)`(?:, `([\w-]+\.test\.ts)`)?/g)].flatMap(([, path = '', beside]) =>

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory, type Outcome } from './ckpt.js'
-import { makeZip } from '../core/formats/zip-bytes.js'
+import { makeZip } from '../core/formats/archives/zip-bytes.js'
 import { epochs, makeRun, nameOf } from './runs.js'
 
 /** Seconds of the processor: 2 are promised on a machine of one's own, and before each bound it were minutes. */
