@@ -48,7 +48,7 @@ export default class Convert extends BaseCommand<typeof Convert> {
 model's own names, or another --part. To safetensors as its own converter does: tied weights once, with a note in the
 metadata. To torch as torch.save writes a state_dict; torch.load reads it with weights_only=True too. Nothing of a
 pickle is run. FILE may also be a checkpoint (one of torch.distributed.checkpoint is put together, one of DeepSpeed's ZeRO to
-float32), or a run, of which --min, --max, --by and --where choose a checkpoint
+float32), the folder of a model as a hub has it (its shards or pytorch_model.bin), or a run, of which --min, --max, --by and --where choose a checkpoint
 (the newest otherwise); --key names its parameter file. The output appears whole, or not at all.`
   static override examples = [
     {
@@ -66,7 +66,11 @@ float32), or a run, of which --min, --max, --by and --where choose a checkpoint
     },
   ]
   static override args = {
-    file: Args.string({ description: 'a file of tensors, a checkpoint or a run', required: true, ignoreStdin: true }),
+    file: Args.string({
+      description: 'a file of tensors, a folder of a model, a checkpoint or a run',
+      required: true,
+      ignoreStdin: true,
+    }),
   }
   static override flags = {
     to: formatFlag(),

@@ -39,7 +39,8 @@ export default class Export extends BaseCommand<typeof Export> {
   static override description = `The weights as safetensors, with the names and the index that from_pretrained looks for; configurations, tokenizer,
 generation config, processors and the model card, from the checkpoint and from the run's folder; parts of pipelines, adapters and
 modules in their folders. No optimizer or other state of the training. SpeechBrain's, Keras' and NeMo's files stay in the form that
-their own loaders read, checkpoints of torch.distributed.checkpoint and ZeRO are put together. The folder appears whole, or not at all.
+their own loaders read, checkpoints of torch.distributed.checkpoint and ZeRO are put together; of
+Lightning --to torch makes what load_from_checkpoint reads, without the training's state. The folder appears whole, or not at all.
 WHICH is best, latest, the name of a checkpoint, or an expression as for --where; left out, the newest that is whole.
 The exit status is 6 when the system refused to read a newer one, which may be whole.`
   static override examples = [

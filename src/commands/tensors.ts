@@ -5,6 +5,7 @@ import { BaseCommand } from '../cli/base-command.js'
 import type { Checkpoint, MetaValue } from '../core/checkpoint.js'
 import { CkptError, FormatError } from '../core/errors.js'
 import { loadByWord, loadNamed } from '../core/runs/opening/checkpoint-by-word.js'
+import { orLoneFolder } from '../core/runs/index.js'
 import { toMetaValue } from '../core/checkpoints/meta/index.js'
 import {
   ensureSafe,
@@ -109,7 +110,8 @@ listed, with exit status 4. Layers that are alike are shown as one: layers.{0…
       }
       throw new CkptError('usage', `--key ${this.flags.key} is for a checkpoint, and ${path} is a file`)
     }
-    return this.sourcesIn((await loadNamed(this.storage, what, baseOf(what))).checkpoint)
+    const { checkpoint } = await orLoneFolder(this.storage, path, () => loadNamed(this.storage, what, baseOf(what)))
+    return this.sourcesIn(checkpoint)
   }
 
   private async sourcesIn(checkpoint: Checkpoint): Promise<Source[]> {

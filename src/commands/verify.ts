@@ -4,21 +4,18 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { loneLayout, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
-import { NoRunError, ScanTree } from '../core/checkpoints/layouts/index.js'
+import { ScanTree } from '../core/checkpoints/layouts/index.js'
 import { byRecency, describeAbsentBest } from '../core/choosing/selection/index.js'
 import {
   findPacked,
   loneFile,
-  loneFolder,
   openCheckpoint,
   openNamed,
+  orLoneFolder,
   searchRuns,
   recordRun,
   verdictOf,
   verifyRun,
-  type Lone,
-  type Named,
-  type StateLocation,
   type Verified,
 } from '../core/runs/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
@@ -161,7 +158,10 @@ names is no checkpoint's. docs/health.md says what is checked, and every message
       if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
       return runs.map((run) => ({ run, which: null }))
     }
-    const named = await this.named(argument, stateLocation)
+    // A folder of weights is not a run, and is graded all the same.
+    const named = await orLoneFolder(this.storage, path, () =>
+      openNamed(this.reading, argument, baseOf(argument), stateLocation),
+    )
     if (!('kind' in named)) return [{ run: named.run, which: [named.checkpoint] }]
     if (named.kind === 'run') return [{ run: named.run, which: null }]
     if (named.kind === 'checkpoint') return [{ run: named.run, which: [named.checkpoint] }]
@@ -170,17 +170,6 @@ names is no checkpoint's. docs/health.md says what is checked, and every message
       (await loneFile(this.storage, named.path)) ??
       (await openCheckpoint(this.storage, named.path, baseOf(argument), stateLocation))
     return [{ run, which: [checkpoint] }]
-  }
-
-  /** A folder of weights is not a run, and is graded all the same. */
-  private async named(argument: string, stateLocation: StateLocation): Promise<Named | Lone> {
-    try {
-      return await openNamed(this.reading, argument, baseOf(argument), stateLocation)
-    } catch (error) {
-      const lone = error instanceof NoRunError ? await loneFolder(this.storage, resolve(argument)) : null
-      if (lone === null) throw error
-      return lone
-    }
   }
 }
 

@@ -207,10 +207,10 @@ def lightning():
     from safetensors.torch import load_file
 
     class Net(lightning.LightningModule):
-        def __init__(self):
+        def __init__(self, width):
             super().__init__()
             self.save_hyperparameters()
-            self.net = torch.nn.Linear(3, 2)
+            self.net = torch.nn.Linear(3, width)
 
         def training_step(self, batch, _):
             return self.net(batch).sum()
@@ -219,7 +219,7 @@ def lightning():
             return torch.optim.Adam(self.parameters())
 
     out = os.path.join(work, "lightning")
-    model = Net()
+    model = Net(2)
     trainer = lightning.Trainer(max_steps=2, default_root_dir=out, accelerator="cpu", enable_progress_bar=False, logger=False)
     trainer.fit(model, torch.utils.data.DataLoader(torch.ones(4, 3)))
     into = export(os.path.join(out, "checkpoints"), "lightning", "--strip-prefix", "net.")
@@ -227,6 +227,12 @@ def lightning():
     fresh = torch.nn.Linear(3, 2)
     fresh.load_state_dict(weights, strict=True)
     same(model.net.state_dict(), fresh.state_dict())
+    own = export(os.path.join(out, "checkpoints"), "lightning-own", "--to", "torch")
+    path = os.path.join(own, "model.ckpt")
+    assert "optimizer_states" not in torch.load(path, weights_only=True)
+    loaded = Net.load_from_checkpoint(path)
+    assert loaded.hparams.width == 2
+    same(model.state_dict(), loaded.state_dict())
 
 
 def speechbrain():

@@ -17,7 +17,7 @@ export {
   type Named,
   type OpenedRuns,
 } from './opening/open-run.js'
-export { findPacked, loneFile, loneFolder, type Lone } from './opening/lone-weights.js'
+export { findPacked, loneFile, orLoneFolder, type Lone } from './opening/lone-weights.js'
 export {
   clearObstacles,
   describeObstacle,

@@ -49,7 +49,7 @@ export async function openExport(
       if (item.kind !== 'converted') continue
       const file = await openSafely(storage, item.from)
       open.push(file)
-      conversions.set(item.to, await planConversion(file, format, conversion))
+      conversions.set(item.to, await planConversion(file, format, { ...conversion, keysBeside: item.keysBeside }))
     }
     return { plan, conversions, texts: await textsOf(storage, checkpoint, plan, dtype), close }
   } catch (error) {

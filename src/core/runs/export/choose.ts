@@ -7,7 +7,7 @@ import { parseExpression } from '../../choosing/expression/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { isChoosingWord, loadByWord } from '../opening/checkpoint-by-word.js'
 import { choose, type ChooseContext } from '../recovering/choose-to-resume.js'
-import { loneFile, loneFolder } from '../opening/lone-weights.js'
+import { loneFile, orLoneFolder, type Lone } from '../opening/lone-weights.js'
 import { examineOne, openRun } from '../opening/open-run.js'
 import type { Query } from '../opening/rank-and-filter.js'
 
@@ -82,15 +82,11 @@ async function findSingle(storage: ReadStorage, path: string): Promise<{ run: Ru
 async function openRunOrLone(
   storage: ReadStorage,
   { path, stateDirectory, which, query }: WhichRequest,
-): Promise<Run | { run: Run; checkpoint: Checkpoint }> {
-  try {
-    return await openRun(storage, path, { stateDirectory })
-  } catch (error) {
-    if (!(error instanceof CkptError) || error.code !== 'not-found') throw error
-    const lone = await loneFolder(storage, path)
-    if (lone === null || which !== undefined || query.orders.length + query.where.length > 0) throw error
-    return { checkpoint: { ...lone.checkpoint, run: path }, run: lone.run }
-  }
+): Promise<Run | Lone> {
+  const open = () => openRun(storage, path, { stateDirectory })
+  if (which !== undefined || query.orders.length + query.where.length > 0) return open()
+  const found = await orLoneFolder(storage, path, open)
+  return 'run' in found ? { ...found, checkpoint: { ...found.checkpoint, run: path } } : found
 }
 
 async function examined(

@@ -20,7 +20,14 @@ export type ExportItem = {
   (
     | { readonly kind: 'copied'; readonly from: string; readonly to: string; readonly bytes: number }
     /** Tensors, written anew: a file, an index, or a folder that is one checkpoint of several processes. */
-    | { readonly kind: 'converted'; readonly from: string; readonly to: string; readonly isSharded: boolean }
+    | {
+        readonly kind: 'converted'
+        readonly from: string
+        readonly to: string
+        readonly isSharded: boolean
+        /** See `ConvertOptions`. */
+        readonly keysBeside?: readonly string[] | undefined
+      }
   )
 
 export interface ExportPlan {
@@ -217,7 +224,9 @@ class Planning {
   async #addByRole(branches: readonly Branch[]): Promise<void> {
     const { path, kind, layout, files } = this.checkpoint
     const folder = kind === 'directory' && layout !== 'speechbrain' ? await findTensorFolder(this.storage, path) : null
-    const extension = this.request.format === 'torch' ? '.pt' : '.safetensors'
+    const keysBeside = this.#keysBeside()
+    const torchExtension = keysBeside === undefined ? '.pt' : '.ckpt'
+    const extension = this.request.format === 'torch' ? torchExtension : '.safetensors'
     if (folder !== null) {
       this.#add({ kind: 'converted', from: folder.path, to: `model${extension}`, isSharded: true })
       // Its files are what the tensors come from.
@@ -239,11 +248,22 @@ class Planning {
         this.#add({ kind: 'copied', from: file.path, to: basename(file.path), bytes })
       } else if (file.role === 'index' || (await isTensorFile(this.storage, file.path))) {
         const to = ownName(candidates.length === 1 ? stemOf(file.path) : file.key, candidates.length === 1, extension)
-        this.#add({ kind: 'converted', from: file.path, to, isSharded: false })
+        this.#add({ kind: 'converted', from: file.path, to, isSharded: false, keysBeside })
       } else if (candidates.length === 1 || layout === 'speechbrain') {
         this.#add({ kind: 'copied', from: file.path, to: basename(file.path), bytes })
       }
     }
+  }
+
+  /** What Lightning's own loader reads beside the weights; undefined where these are written by themselves. */
+  #keysBeside(): readonly string[] | undefined {
+    const { format, changesTensors, part } = this.request
+    if (this.checkpoint.layout !== 'lightning') return undefined
+    if (format === 'torch' && !changesTensors && part === undefined) return keysOfLightning
+    this.#warnings.push(
+      "these are the weights by themselves, for load_state_dict; --to torch alone makes a file for Lightning's load_from_checkpoint",
+    )
+    return undefined
   }
 
   #addCompanions(branch: Branch): void {
@@ -297,6 +317,12 @@ class Planning {
     if (!this.#items.has(item.to)) this.#items.set(item.to, item)
   }
 }
+
+/** lightning: pytorch/core/saving.py, `_load_from_checkpoint`; epoch and step for its migrations (utilities/migration). */
+const keysOfLightning = [
+  ...['hyper_parameters', 'hparams_name', 'hparams_type', 'datamodule_hyper_parameters', 'datamodule_hparams_name'],
+  ...['pytorch-lightning_version', 'epoch', 'global_step'],
+]
 
 /** Of several files that only together hold the tensors, the one that names the others. */
 function chosenFiles(files: Checkpoint['files']): Checkpoint['files'] {

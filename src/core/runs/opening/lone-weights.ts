@@ -9,7 +9,7 @@ import {
   type ParamFile,
   type Run,
 } from '../../checkpoint.js'
-import { FormatError, StorageError } from '../../errors.js'
+import { CkptError, FormatError, StorageError } from '../../errors.js'
 import { isNamelessStandIn } from '../../checkpoints/health/index.js'
 import { explainTemporary } from '../../checkpoints/layouts/index.js'
 import { isGzip } from '../../formats/compression/gzip.js'
@@ -55,6 +55,20 @@ export async function loneFolder(storage: ReadStorage, path: string): Promise<Lo
   if (names.length === 0) return null
   const files = names.sort().map((name) => fileAt({ path: `${path}/${name}` }, name))
   return asRun({ ...bare(path), ...oneMember(path, 'directory'), files })
+}
+
+/**
+ * What `open` gives; where it finds nothing and `path` (absolute) is a folder of weights, that. Throws as `open` does
+ * where it is none.
+ */
+export async function orLoneFolder<T>(storage: ReadStorage, path: string, open: () => Promise<T>): Promise<T | Lone> {
+  try {
+    return await open()
+  } catch (error) {
+    const lone = error instanceof CkptError && error.code === 'not-found' ? await loneFolder(storage, path) : null
+    if (lone === null) throw error
+    return lone
+  }
 }
 
 /** Folders within that are looked into: a pipeline has some ten. */

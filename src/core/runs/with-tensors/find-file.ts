@@ -1,4 +1,5 @@
 /** From what someone typed (a file, a checkpoint, a run with a query) to the files of tensors that are meant. */
+import { basename, dirname } from 'node:path'
 import {
   holdsWeights,
   isSound,
@@ -18,6 +19,8 @@ import type { ReadStorage } from '../../storage/storage.js'
 import { findTensorFolder, isTensorFile } from '../../tensors/read/index.js'
 import { loadByWord } from '../opening/checkpoint-by-word.js'
 import { arrange, slipsInQuery, type Query } from '../opening/rank-and-filter.js'
+import { weightsOfBranch } from '../export/hub.js'
+import { orLoneFolder } from '../opening/lone-weights.js'
 import { examineOne, openRun } from '../opening/open-run.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
 
@@ -51,7 +54,8 @@ export interface FoundParamFile {
 }
 
 /**
- * `argument` is a path, `latest`, `best` or the name of a checkpoint in the run at `base`. Throws CkptError: `usage` for a query where
+ * `argument` is a path (of a file, a checkpoint, a run, a folder of a model), `latest`, `best` or the name of a
+ * checkpoint in the run at `base`. Throws CkptError: `usage` for a query where
  * nothing is to be chosen or a key that could be several, `no-match` when no checkpoint or no file is such a one, and
  * as `openRun` and `loadCheckpoint` do.
  */
@@ -88,7 +92,9 @@ export async function findFiles(
   }
   const single = await findSingle(storage, argument, path, stat?.ok === true, request)
   if (single !== null) return [await fileOfOne(storage, single, request, context)]
-  return findInRun(storage, await openRun(storage, path), request, count, context)
+  const run = await orLoneFolder(storage, path, () => openRun(storage, path))
+  if ('checkpoint' in run) return [await fileOfOne(storage, run, request, context)]
+  return findInRun(storage, run, request, count, context)
 }
 
 async function fileOfOne(
@@ -196,6 +202,8 @@ const weightKeys = ['model', 'pytorch_model', 'adapter_model', 'weights', 'state
 async function weightsOf(storage: ReadStorage, checkpoint: Checkpoint): Promise<ParamFile> {
   const [only, ...others] = checkpoint.files
   if (only !== undefined && others.length === 0) return only
+  const [ofLoader, another] = filesOfLoader(checkpoint)
+  if (ofLoader !== undefined && another === undefined) return ofLoader
   const usual = weightKeys.flatMap((key) => checkpoint.files.filter((file) => file.key.replace(/\..*$/, '') === key))[0]
   if (usual !== undefined) return usual
   const known = await tensorFiles(storage, checkpoint.files.filter(holdsWeights))
@@ -215,6 +223,18 @@ async function weightsOf(storage: ReadStorage, checkpoint: Checkpoint): Promise<
       : `${checkpoint.path}: several of its files can hold the weights: ${candidates.map(({ key }) => key).join(', ')}`,
     { hint: `name one with --key; ${keysOf(checkpoint)}` },
   )
+}
+
+/** Those that `from_pretrained` would read of the folder: an index, and no shard or variant beside it. */
+function filesOfLoader({ path, files }: Checkpoint): ParamFile[] {
+  const named = new Map(files.filter((file) => dirname(file.path) === path).map((file) => [file.path, file]))
+  const there = [...named.values()].map((file) => ({
+    name: basename(file.path),
+    path: file.path,
+    size: file.size ?? 0,
+  }))
+  const found = weightsOfBranch({ path, prefix: '', files: there })
+  return found.flatMap(({ file }) => named.get(file.path) ?? [])
 }
 
 async function tensorFiles(storage: ReadStorage, files: readonly ParamFile[]): Promise<ParamFile[]> {

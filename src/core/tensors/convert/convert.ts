@@ -23,6 +23,7 @@ import { quantisedIn, tellSpared } from '../read/quantised.js'
 import { ensureDense, isOfTorch, type TensorFile, type TensorInfo } from '../read/tensor.js'
 import { tiedGroups } from '../read/ties.js'
 import { weightsOf, type LeftOut, type Weights } from '../read/weights.js'
+import { structureWith } from './keys-beside.js'
 import { plainStructureOf } from './plain-structure.js'
 
 export interface ConvertOptions {
@@ -37,6 +38,8 @@ export interface ConvertOptions {
    * quantised: codes, and the scales and tables that belong to them, keep theirs.
    */
   readonly dtypeFor?: (name: string) => Dtype | undefined
+  /** Of torch: keys that stay beside the part, which is then under its own; left out: the part by itself. */
+  readonly keysBeside?: readonly string[] | undefined
   /** Put into the metadata of safetensors. */
   readonly metadata?: ReadonlyMap<string, string>
   /** Gives other values to a tensor; undefined where it keeps its own. Asked by the model's own names. */
@@ -173,13 +176,18 @@ async function asTorch(
   weights: Weights,
   tensors: readonly OutputTensor[],
   isAsItWas: boolean,
-  { metadata = new Map() }: ConvertOptions,
-): Promise<Form & Pick<Conversion, 'structure'>> {
+  { metadata = new Map(), keysBeside }: ConvertOptions,
+): Promise<Form & Pick<Conversion, 'structure'> & Partial<Pick<Conversion, 'dropped'>>> {
   const { file } = weights
   if (metadata.size > 0) {
     throw new CkptError('usage', `--metadata ${[...metadata.keys()].join(', ')}: a file of torch has no place for it`)
   }
   const lost = isOfTorch(file) ? [] : [...metadataLike(file).keys()].filter((key) => key !== 'format')
+  const around = isAsItWas && keysBeside !== undefined ? await structureWith(weights, keysBeside) : null
+  if (around !== null) {
+    const dropped = weights.leftOut.filter(({ path }) => keysBeside?.includes(path) !== true)
+    return { tensors, structure: around, metadata: new Map(), notes: [], dropped }
+  }
   const plain = isAsItWas ? await plainStructureOf(weights) : null
   const isLost = plain === null ? hasValues(file) || weights.leftOut.length > 0 : plain.dropped > 0
   return {

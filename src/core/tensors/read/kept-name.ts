@@ -6,9 +6,9 @@ import { compareNatural } from '../../formats/text/natural-order.js'
 
 /** A module that is there to be shared: T5's and BART's `shared`, of which encoder and decoder have further names. */
 const shared = /(?:^|\.)shared\./
-/** Output layers; a lone `decoder.weight` is BERT's, or a language model's. */
+/** Output layers, DETR's `class_embed` and `bbox_embed` too, and UDOP's list of biases; a lone `decoder.weight` is BERT's. */
 const head =
-  /(?:^|[._])(?:lm_head|embed_out|lm_loss|vocab_projector|pred_layer|proj_out|output_projection|output_layer|head|output|logits|generator|classifier)(?:\.|$)|unembed|(?:^|\.)decoder\.(?:weight|bias)$/i
+  /(?:^|[._])(?:lm_head|embed_out|lm_loss|vocab_projector|pred_layer|proj_out|output_projection|output_layer|head|output|logits|generator|classifier|(?:class|bbox)_embed|relative_bias)(?:\.|$)|unembed|(?:^|\.)decoder\.(?:weight|bias)$/i
 const embedding = /embed|(?:^|\.)(?:wte|emb|tok_embd)(?:\.|$)/i
 
 /** Of several names for one parameter, the one to keep. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
-import { findPacked, loneFile, loneFolder } from '../../../../src/core/runs/index.js'
+import { findPacked, loneFile, loneFolder } from '../../../../src/core/runs/opening/lone-weights.js'
 import { makeZip } from '../../formats/archives/zip-bytes.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 

@@ -11,6 +11,7 @@ import {
 import { StorageError } from '../../../../src/core/errors.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import type { Storage } from '../../../../src/core/storage/storage.js'
+import { openTensors } from '../../../../src/core/tensors/read/index.js'
 import { failingAmid } from '../../../refusing-storage.js'
 import { copyFixture, makeFolder } from '../../checkpoints/layouts/folders.js'
 import { floats, floatsIn, readTensors, writeTensors } from '../../tensors/transfer/files.js'
@@ -41,7 +42,7 @@ async function exported(
     ...(rename === undefined ? {} : { rename }),
     ...(dtype === undefined ? {} : { dtypeFor: () => dtype }),
   }
-  const open = await openExport(storage, checkpoint, plan, { format: 'safetensors', conversion, dtype })
+  const open = await openExport(storage, checkpoint, plan, { format: asked.format ?? 'safetensors', conversion, dtype })
   try {
     const told = onProgress === undefined ? {} : { onProgress }
     const written = await writeExport(storage, open, into, {
@@ -195,6 +196,25 @@ describe('an export', () => {
     await exported(copyFixture('frameworks/lightning/run'), into, { which: 'best', rename })
     expect(tree(into)).toEqual(['README.md', 'hparams.yaml', 'model.safetensors'])
     expect(namesIn(into).filter((name) => /state_dict|optimizer|^net\./.test(name))).toEqual([])
+  })
+
+  it("of Lightning to torch has what load_from_checkpoint reads, and nothing of the training's state", async () => {
+    const into = target()
+    const run = copyFixture('frameworks/lightning/run')
+    const { plan } = await exported(run, into, { which: 'best', format: 'torch' })
+    expect([plan.warnings, tree(into)]).toEqual([[], ['README.md', 'hparams.yaml', 'model.ckpt']])
+    const file = await openTensors(storage, join(into, 'model.ckpt'))
+    await file.close()
+    expect(file.tensors.length).toBeGreaterThan(0)
+    expect(file.tensors.every(({ name }) => name.startsWith('state_dict.'))).toBe(true)
+    const { pairs } = file.values as unknown as { pairs: [string, unknown][] }
+    const beside = ['epoch', 'global_step', 'hparams_name', 'hyper_parameters', 'pytorch-lightning_version']
+    expect(pairs.map(([key]) => key).sort()).toEqual(beside)
+  })
+
+  it('of Lightning to safetensors says that load_from_checkpoint does not read it', async () => {
+    const { plan } = await exported(copyFixture('frameworks/lightning/run'), target(), { which: 'best' })
+    expect(plan.warnings.join()).toContain('--to torch')
   })
 
   it('of SpeechBrain and Keras stays in the form that their loaders read', async () => {

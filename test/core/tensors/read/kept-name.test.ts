@@ -44,6 +44,13 @@ const pairs = [
   ['entity_predictions.decoder.weight', 'luke.entity_embeddings.entity_embeddings.weight'],
   ['bbox_embed.10.layers.0.weight', 'bbox_embed.2.layers.0.weight'],
   ['class_embed.1.weight', 'class_embed.0.weight'],
+  ['decoder.class_embed.weight', 'enc_score_head.weight'],
+  ['decoder.bbox_embed.layers.0.weight', 'enc_bbox_head.layers.0.weight'],
+  ['model.decoder.bbox_embed.layers.0.weight', 'bbox_predictor.layers.0.weight'],
+  [
+    'decoder.relative_bias.biases.0.relative_attention_bias.weight',
+    'encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight',
+  ],
   // fairseq, ESPnet, OpenNMT, and language models of torch's examples.
   ['decoder.output_layer.weight', 'decoder.embed.0.weight'],
   ['generator.0.weight', 'decoder.embeddings.weight'],
