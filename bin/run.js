@@ -309,6 +309,7 @@ function startInstalled() {
 }
 
 exports.start = start
+exports.builtIn = builtIn
 
 if (require.main === module) {
   if (fs.existsSync(bundle)) void startInstalled()

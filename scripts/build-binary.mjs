@@ -57,6 +57,11 @@ function bunFor({ bun }) {
 /** Nothing outside of the executable is looked for: modules lie in bun's own file system. */
 const inside = { 'import.meta.url': JSON.stringify('file:///$bunfs/root/cli.cjs') }
 
+/** As bin/run.js loads them for the npm package: parts of Node that take long to load when something in them is used. */
+function withLateBuiltIns(code) {
+  return code.replaceAll('require("node:', 'require("../../bin/run.js").builtIn("node:')
+}
+
 /** A run's folder may be anybody's: what bun would execute (bunfig.toml's preload) or set (.env) from there is left alone. */
 const trustsNoFolder = ['--no-compile-autoload-bunfig', '--no-compile-autoload-dotenv']
 
@@ -81,7 +86,7 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 mkdirSync(target, { recursive: true })
-await bundleProgram(root, 'dist/binary', { define: inside, wrap: (code) => code })
+await bundleProgram(root, 'dist/binary', { define: inside, wrap: withLateBuiltIns })
 await bundleFile(root, '@huggingface/hub', 'dist/binary/hub.cjs')
 await bundlePage(root, 'dist/binary/page.cjs')
 // What draws PNG would be there twice, as text and in the bytecode: the wheel would have 46 MB.

@@ -2,12 +2,14 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { makeRun } from '../bench/runs.mjs'
 
+/** Of a run, and of the folder above it. */
 const works = (run) => [
   ['find', run, '--min', 'WER'],
   ['list', run],
+  ['find', dirname(run)],
 ]
 
 /** Takes the place of bin/run.js, with Node's own modules. */
