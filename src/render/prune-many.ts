@@ -4,7 +4,7 @@ import type { DoneRun, LeftAlone, ManyPlans, PlannedRun } from '../core/runs/ind
 import { painter, type Paint } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
-import { describeUnreadable, keysOfBestsGoing, pruneDocument, renderPlan } from './prune.js'
+import { describeDamaged, describeUnreadable, keysOfBestsGoing, pruneDocument, renderPlan } from './prune.js'
 import { nameOfRun } from './runs.js'
 import { renderTable, type Column } from './table.js'
 import { formatSize, plural } from './units.js'
@@ -99,10 +99,12 @@ function bestColumn(shown: readonly PlannedRun[], now: number, paint: Paint): Co
   ]
 }
 
-/** For people, what is odd about a run's plan: a metric that it does not have, a checkpoint that could not be read. */
+/** For people, what is odd about a run's plan: a metric that it does not have, what could not be read or is damaged. */
 export function describeWarnings(planned: readonly PlannedRun[], view: ManyView): string[] {
   return planned.flatMap(({ run, plan }) =>
-    [...plan.warnings, ...describeUnreadable(plan)].map((text) => `${nameOf(run.path, view)}: ${text}`),
+    [...plan.warnings, ...describeUnreadable(plan), ...describeDamaged(plan)].map(
+      (text) => `${nameOf(run.path, view)}: ${text}`,
+    ),
   )
 }
 

@@ -1,6 +1,6 @@
 /** A prune's plan, its question and its outcome. */
 import { addTo } from '../core/grouped.js'
-import { isSound, isUnreadable, timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
+import { isDamaged, isSound, isUnreadable, timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { describeStay, type RemovalResult } from '../core/changes/disposal/index.js'
 import { bestPerMetric, byRecency, metricOrdersOfEach, valueFor } from '../core/choosing/selection/index.js'
 import type { CarriedOut, Intent, Pointed, PrunePlan } from '../core/runs/index.js'
@@ -92,6 +92,15 @@ export function describeUnreadable({ keep }: PrunePlan): string[] {
   return keep.flatMap(({ checkpoint }) =>
     isUnreadable(checkpoint)
       ? [`${printable(checkpoint.name)} could not be read, and stays: ${summarise(checkpoint.health)}`]
+      : [],
+  )
+}
+
+/** For people, what is damaged and stays all the same. */
+export function describeDamaged({ keep }: PrunePlan): string[] {
+  return keep.flatMap(({ checkpoint }) =>
+    isDamaged(checkpoint)
+      ? [`${printable(checkpoint.name)} is damaged, and stays: ${summarise(checkpoint.health)}`]
       : [],
   )
 }

@@ -49,6 +49,21 @@ describe('ckpt gc', () => {
     expect((await ckpt(['trash', 'list', join(root, 'a/save')])).stdout).toContain('CKPT+ep001')
   })
 
+  it('names what is damaged and stays, and why; so does prune -r', async () => {
+    const root = temporaryDirectory()
+    makeRun(
+      { ...epochs(4), 'CKPT+ep003': { 'CKPT.yaml': 'unixtime: 1700010800.0\n', 'model.ckpt': '' } },
+      join(root, 'a/save'),
+    )
+    for (const args of [
+      ['gc', root, '--older-than', '90d'],
+      ['prune', '-r', root, '--keep', '1'],
+    ]) {
+      const { stderr } = await ckpt([...args, '--dry-run'])
+      expect(stderr).toMatch(/a\/save: CKPT\+ep003 is damaged, and stays: .*model\.ckpt.*0 bytes/)
+    }
+  })
+
   it('keeps a best that is not the newest, and pinned ones whatever the policy says', async () => {
     const root = temporaryDirectory()
     const run = makeRun(
