@@ -71,7 +71,7 @@ async function readSettings(
   const { isReader, tellsMistakes } = asker.command
   const strictness = { refuses: !isReader, unreadable: isReader, mistaken: isReader && !tellsMistakes }
   const settings = await settingsAt(asker.storage, folder, questionOf(asker, given), strictness)
-  if (settings.files.some(({ layouts }) => layouts !== null)) {
+  if (settings.files.some(({ layouts, complete }) => layouts !== null || complete !== null)) {
     const { useLayoutsOf } = await import('./settings/layouts.js')
     useLayoutsOf(settings.files)
   }

@@ -3,9 +3,11 @@ import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   lchownSync,
   mkdirSync,
+  readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -14,8 +16,8 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { ckpt, temporaryDirectory } from './ckpt.js'
-import { epochs, makeRun, parse } from './runs.js'
+import { ckpt, shell, temporaryDirectory } from './ckpt.js'
+import { epochs, makeRun, nameOf, parse } from './runs.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -32,6 +34,43 @@ async function found(args: readonly string[], env: Readonly<Record<string, strin
   const { status, stdout, stderr } = await ckpt(['find', ...args], { env })
   return status === 0 ? stdout.trim().replace(/^.*\//, '') : stderr
 }
+
+describe('a file of one’s own that is written last, in ckpt.yaml', () => {
+  it('tells of each checkpoint of any layout that its save was finished', async () => {
+    const { run } = withSettings('complete: .done\n')
+    for (const epoch of [1, 2]) writeFileSync(join(run, nameOf(epoch), '.done'), '')
+    expect(await found([run])).toBe(nameOf(2))
+    expect((await ckpt(['recover', run])).stdout).toMatch(/CKPT\+ep002\n$/)
+    expect((await ckpt(['list', run])).stdout).toMatch(/ep003.*unfinished/)
+    // In a process of its own, which knows nothing of the settings before.
+    expect((await shell('ckpt list "$RUN" --no-config', { env: { RUN: run } })).stdout).not.toContain('unfinished')
+    expect((await ckpt(['prune', run, '--keep', '1', '--remove-damaged', '--yes'])).status).toBe(0)
+    expect(existsSync(join(run, nameOf(1)))).toBe(false)
+    expect(existsSync(join(run, nameOf(2)))).toBe(true)
+  })
+
+  it('goes with a checkpoint that is a file', async () => {
+    const run = join(temporaryDirectory(), 'run')
+    const from = join(project, 'test/fixtures/runs/frameworks/lightning/run/lightning_logs/version_0/checkpoints')
+    cpSync(from, run, { recursive: true, preserveTimestamps: true })
+    const names = readdirSync(run).filter((name) => name.startsWith('epoch='))
+    writeFileSync(join(run, 'ckpt.yaml'), 'complete: "{checkpoint}.done"\n')
+    for (const name of names.slice(0, 2)) writeFileSync(join(run, `${name}.done`), '')
+    expect(await found([run])).toBe(names[1])
+    expect((await ckpt(['rm', join(run, names[0] ?? ''), '--no-protect', '--yes'])).status).toBe(0)
+    expect(readdirSync(run)).not.toContain(`${names[0]}.done`)
+    expect(readdirSync(run)).toContain(`${names[1]}.done`)
+  })
+
+  it('is a name and nothing else: a mistake is told with its place', async () => {
+    for (const text of ['a/b', '"*"', '..', '[x]', '"{checkpoint}"']) {
+      const { run } = withSettings(`complete: ${text}\n`)
+      const { status, stderr } = await ckpt(['list', run])
+      expect(status).toBe(2)
+      expect(stderr).toMatch(/ckpt\.yaml:1:/)
+    }
+  })
+})
 
 describe('a flag in ckpt.yaml', () => {
   it('holds for its command, gives way to the command line, and is taken back by --no-FLAG and --no-config', async () => {

@@ -1,6 +1,6 @@
 /** The layouts that the files of settings hold. */
 import { knownLayouts, useOwnLayouts } from '../../core/checkpoints/layouts/index.js'
-import { parseLayouts } from '../../core/checkpoints/layouts/own/parse-layouts.js'
+import { parseLayouts, parseMarker } from '../../core/checkpoints/layouts/own/parse-layouts.js'
 import type { LayoutSpec } from '../../core/checkpoints/layouts/spec.js'
 import type { ParsedConfig } from './settings-file.js'
 
@@ -15,7 +15,15 @@ function layoutsIn(files: readonly ParsedConfig[]): LayoutSpec[] {
   return [...found.values()]
 }
 
+/** Of the nearest file that has one. Throws ConfigError. */
+function markerIn(files: readonly ParsedConfig[]): string | null {
+  const [nearest = null] = files.flatMap(({ yaml, complete }) =>
+    complete === null ? [] : [parseMarker(yaml, complete)],
+  )
+  return nearest
+}
+
 /** From now on they are known to all that looks for checkpoints. Throws ConfigError. */
 export function useLayoutsOf(files: readonly ParsedConfig[]): void {
-  useOwnLayouts(layoutsIn(files))
+  useOwnLayouts(layoutsIn(files), markerIn(files))
 }

@@ -33,6 +33,8 @@ export interface ParsedConfig {
   readonly hooks: Node | null
   /** What stands behind `layouts:`, likewise. */
   readonly layouts: Node | null
+  /** `complete:`, likewise. */
+  readonly complete: Pair | null
 }
 
 /** What stands behind a command's name. */
@@ -42,7 +44,7 @@ export interface Section {
 }
 
 /** Keys beside the commands' names. */
-const others = ['hooks', 'layouts', 'trust'] as const
+const others = ['hooks', 'layouts', 'trust', 'complete'] as const
 
 /**
  * `commands` are the names that sections may have; `real` is the file's own path, behind all links. Throws ConfigError.
@@ -75,6 +77,7 @@ export function parseConfig(
     yaml,
     hooks: behind('hooks')?.value ?? null,
     layouts: behind('layouts')?.value ?? null,
+    complete: behind('complete') ?? null,
   }
 }
 

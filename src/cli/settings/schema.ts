@@ -22,7 +22,7 @@ export async function schemaOf(commands: readonly DescribedCommand[]): Promise<S
     title: 'ckpt.yaml',
     description: 'Flags of ckpt by the names of their commands, hooks and layouts (docs/configuration.md)',
     type: ['object', 'null'],
-    properties: { ...Object.fromEntries(sections), hooks, layouts, trust },
+    properties: { ...Object.fromEntries(sections), hooks, layouts, trust, complete },
     additionalProperties: false,
   }
 }
@@ -93,6 +93,11 @@ function stepSchema(step: Step): Schema {
 }
 
 const pattern = { type: 'string', minLength: 1 }
+
+const complete: Schema = {
+  description: 'a file of your own that is written last into each checkpoint: without it a save was not finished',
+  ...pattern,
+}
 
 const layouts: Schema = {
   description: "how checkpoints of one's own lie on disk (docs/adding-a-layout.md)",

@@ -27,6 +27,7 @@ import { torchPlain } from './frameworks/torch-plain.js'
 import { torchtune } from './frameworks/torchtune.js'
 import { ultralytics } from './frameworks/ultralytics.js'
 import { wenet } from './frameworks/wenet.js'
+import type { OwnMarker } from './engine/own-marker.js'
 import { layoutOf } from './from-spec.js'
 import { hfTrainer } from './frameworks/hf-trainer.js'
 import type { Layout } from './layout.js'
@@ -73,6 +74,7 @@ const specs: readonly LayoutSpec[] = [
 /** Of people's own, from their settings: they know best what a name means, and are asked first. */
 let own: readonly LayoutSpec[] = []
 let allSpecs = specs
+let marker: OwnMarker | null = null
 
 /** Made when they are asked for: most runs are of one. */
 const made = new WeakMap<LayoutSpec, Layout>()
@@ -83,9 +85,10 @@ function layoutFor(spec: LayoutSpec): Layout {
   return layout
 }
 
-/** From now on these are known too; those of an earlier call are not any more. */
-export function useOwnLayouts(layouts: readonly LayoutSpec[]): void {
+/** From now on these are known too, and the file that is written last; what an earlier call named is not any more. */
+export function useOwnLayouts(layouts: readonly LayoutSpec[], ownMarker: OwnMarker | null = null): void {
   own = layouts
+  marker = ownMarker
   allSpecs = own.length === 0 ? specs : [...own, ...specs]
 }
 
@@ -99,9 +102,14 @@ export function knownSpecs(): readonly LayoutSpec[] {
   return allSpecs
 }
 
-/** True while people's own are known. */
+/** True while people's own, or their own sign of a finished save, are known. */
 export function hasOwnLayouts(): boolean {
-  return own.length > 0
+  return own.length > 0 || marker !== null
+}
+
+/** The file of people's own that is written last, whatever the layout. */
+export function ownMarker(): OwnMarker | null {
+  return marker
 }
 
 /** True for a layout of people's own. */

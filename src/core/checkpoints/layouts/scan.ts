@@ -5,13 +5,13 @@ import type { ReadStorage } from '../../storage/storage.js'
 import { scanSpecs } from './engine/scan-specs.js'
 import { torchPlain } from './frameworks/torch-plain.js'
 import type { Folder } from './layout.js'
-import { findLayout, knownSpecs } from './registry.js'
+import { findLayout, knownSpecs, ownMarker } from './registry.js'
 import { withResuming } from './missing-for-resume.js'
 import { ScanTree } from './scan-tree.js'
 
 /** The folder's own checkpoints, of every layout. */
 export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
-  const found = await scanSpecs(ScanTree.over(storage), folder, knownSpecs())
+  const found = await scanSpecs(ScanTree.over(storage), folder, knownSpecs(), ownMarker())
   return withoutProducts(withResuming(found))
 }
 

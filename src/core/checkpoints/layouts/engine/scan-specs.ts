@@ -18,6 +18,7 @@ import { isRead, type Looked } from './looked-claim.js'
 import type { Unit } from './unit-paths.js'
 import { type Facts, factsAndTimes, membersOf, toCheckpoint } from './make-checkpoint.js'
 import { withOpener } from './opener.js'
+import { withOwnMarkers, type OwnMarker } from './own-marker.js'
 import { pointersOf, readPointerFiles } from './pointers.js'
 
 /** Candidates looked at together. */
@@ -27,6 +28,7 @@ export async function scanSpecs(
   reading: ReadStorage,
   folder: Folder,
   specs: readonly LayoutSpec[],
+  marker: OwnMarker | null = null,
 ): Promise<Checkpoint[]> {
   const storage = ScanTree.scanning(reading, folder.path)
   const looked = await lookAtAll(storage, folder, await findNamed(storage, folder, specs))
@@ -44,7 +46,7 @@ export async function scanSpecs(
     if (own === undefined) continue
     for (const one of await finish(storage, folder, spec, own)) found.push(one)
   }
-  return found
+  return marker === null ? found : withOwnMarkers(storage, found, marker)
 }
 
 /** Groups come first: into their parts nobody needs to look again. */

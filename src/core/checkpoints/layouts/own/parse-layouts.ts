@@ -51,6 +51,16 @@ export function parseLayouts(yaml: YamlText, node: Node | null, taken: readonly 
   })
 }
 
+/** `complete: .done`. Throws ConfigError. */
+export function parseMarker(yaml: YamlText, { key, value, position }: Pair): string {
+  const scalar = yaml.scalarOf(key, value, position)
+  const text = scalar.text.startsWith(own) ? scalar.text.slice(own.length).replace(/^\//, '') : scalar.text
+  if (/^[^/{}*]+$/.test(text) && !/^\.{1,2}$/.test(text)) return text
+  throw new ConfigError(scalar.position, `complete is ${JSON.stringify(scalar.text)}, which is no name of a file`, {
+    hint: 'complete: .done',
+  })
+}
+
 class Layout {
   private readonly pairs: readonly Pair[]
   private readonly position: FilePosition
