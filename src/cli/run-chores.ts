@@ -69,10 +69,11 @@ export async function choresOf(storage: Storage, plan: JobPlan, options: ChoreOp
       const { verify, keys, leavesDamaged } = plan.resume
       const isNamed = namesCheckpoint([...plan.command, ...plan.resumeArgs])
       const standing: string[] = []
-      for (const { run, checkpoint } of start.folders) {
+      for (const { run, checkpoint, cutSince } of start.folders) {
+        const request = { verify, keys, cutSince }
         const cleared = leavesDamaged
-          ? await tellObstacles(storage, run, checkpoint, { verify, keys }, look)
-          : await clearObstacles(storage, run, checkpoint, { verify, keys }, { stateDirectory, lock, look })
+          ? await tellObstacles(storage, run, checkpoint, request, look)
+          : await clearObstacles(storage, run, checkpoint, request, { stateDirectory, lock, look })
         for (const line of clearedLines(cleared, run, checkpoint, isNamed)) tell(line)
         standing.push(...cleared.standing.map((one) => one.checkpoint.name))
       }

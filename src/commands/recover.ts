@@ -23,6 +23,8 @@ import {
   openRunToGoOn,
   openRunToGoOnIfAny,
   clearedFor,
+  clearedForFirst,
+  type ClearedFolder,
   tellObstacles,
   type ChooseContext,
   type ChooseRequest,
@@ -142,9 +144,8 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     // What cannot be filled in is reported before anything is moved.
     const filled = fillArguments(this.command, staged)
     const environment = jobEnvironment(process.env, staged)
-    const nothing = { path, checkpoints: [] }
-    const folders = clearedFor(opened ?? { run: nothing, parts: [nothing] }, chosen)
-    if (this.flags.into === undefined) for (const one of folders) await this.clear(one.run, one.checkpoint)
+    const folders = opened === null ? clearedForFirst(path, lone.fromNothing?.startedAt) : clearedFor(opened, chosen)
+    if (this.flags.into === undefined) for (const one of folders) await this.clear(one)
     this.note(printable(startMessage(staged, 1, opened?.parts.length)))
     const [command = '', ...args] = filled
     const { status, failure } = await lone.during(staged, () =>
@@ -164,8 +165,8 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     return chosen?.checkpoint ?? null
   }
 
-  private async clear(run: Run, chosen: Checkpoint | null): Promise<void> {
-    const request = { verify: this.flags.verify, keys: this.keys }
+  private async clear({ run, checkpoint: chosen, cutSince }: ClearedFolder): Promise<void> {
+    const request = { verify: this.flags.verify, keys: this.keys, cutSince }
     const look = { now: this.now(), wait }
     const { state: stateDirectory } = this.flags
     const lock = this.changing('1m', stateDirectory)

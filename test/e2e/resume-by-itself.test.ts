@@ -1,5 +1,15 @@
 /** Jobs whose framework resumes by itself, and those that were cut off amid their first save. */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, shell, temporaryDirectory } from './ckpt.js'
@@ -129,10 +139,83 @@ describe('the Trainer', () => {
     expect((await start(two, '', 'ls "$RUN"')).stdout).toBe('')
   })
 
+  const byHand = (step: number) => ({ ...checkpoint(step, false), [`checkpoint-${step}/config.json`]: '{}' })
+
+  it('is given a model that somebody put there, which is whole and nothing to go on from, and leaves it there', async () => {
+    const run = makeTrainerRun(byHand(500))
+    const got = await start(run, '', 'basename "$CKPT_PATH"')
+    expect(got).toMatchObject({ status: 0, stdout: 'checkpoint-500\n' })
+    expect(got.stderr).toMatch(/has only the model to resume from: no optimizer/)
+    expect((await ckpt(['verify', run])).status).toBe(0)
+    const saved = makeTrainerRun({ ...byHand(500), 'checkpoint-500/training_args.bin': 'x' })
+    expect(await start(saved, '', 'echo started')).toMatchObject({ status: 4, stdout: '' })
+    expect([readdirSync(run), readdirSync(saved)]).toEqual([['checkpoint-500'], ['checkpoint-500']])
+  })
+
+  it('that was cut off behind the model of its first save begins anew, as the journal knows', async () => {
+    const run = makeTrainerRun({ 'notes.txt': '' })
+    const model = makeTrainerRun(byHand(5))
+    const killed = `cp -r ${model}/checkpoint-5 "$RUN"; kill -9 $$`
+    expect((await start(run, '', killed)).status).toBe(137)
+    expect((await start(run, '', 'ls "$RUN"; echo "${CKPT_PATH-none}"')).stdout).toBe('notes.txt\nnone\n')
+    expect(await trashOf(run)).toEqual(['checkpoint-5'])
+  })
+
+  it('goes on from the newest that it can, and never moves a finished save of the model alone', async () => {
+    const rest = (step: number) =>
+      Object.fromEntries(
+        ['optimizer.pt', 'scheduler.pt', 'rng_state.pth'].map((name) => [`checkpoint-${step}/${name}`, 'x']),
+      )
+    const run = makeTrainerRun({ ...checkpoint(5), ...rest(5), ...checkpoint(10), ...rest(10), ...checkpoint(15) })
+    const got = await start(run, '', 'basename "$CKPT_PATH"; ls "$RUN" | wc -l')
+    expect(got).toMatchObject({ status: 0, stdout: 'checkpoint-10\n3\n' })
+    expect(got.stderr).toMatch(/checkpoint-15 is whole and stays/)
+  })
+
+  it('goes on without the random state of one process where no checkpoint has all, and says so', async () => {
+    const run = makeTrainerRun({
+      ...checkpoint(5),
+      'checkpoint-5/optimizer.pt': 'x',
+      'checkpoint-5/scheduler.pt': 'x',
+      'checkpoint-5/rng_state_0.pth': 'x',
+    })
+    expect((await ckpt(['verify', run])).status).toBe(4)
+    const got = await start(run, '', 'basename "$CKPT_PATH"')
+    expect(got).toMatchObject({ status: 0, stdout: 'checkpoint-5\n' })
+    expect(got.stderr).toMatch(/checkpoint-5, which can be resumed from, but not exactly/)
+  })
+
   it('that had finished a save does not begin anew when that is damaged', async () => {
     const run = makeTrainerRun(checkpoint(5))
     truncateSync(join(run, 'checkpoint-5', 'model.safetensors'), 4)
     expect(await start(run, '', 'echo started')).toMatchObject({ status: 4, stdout: '' })
+  })
+})
+
+describe('Accelerate, which names its checkpoints itself', () => {
+  const save = (states: string) =>
+    `d="$RUN/checkpoints/checkpoint_$n"; mkdir -p "$d" && printf x > "$d/model.safetensors" && ${states}`
+  const project = () => {
+    const run = join(temporaryDirectory(), 'project')
+    mkdirSync(run)
+    return run
+  }
+
+  it('refuses a name that a first save has left when it was cut off: that goes, as the journal knows', async () => {
+    const run = project()
+    expect((await start(run, '', `n=0; ${save('kill -9 $$')}`)).status).toBe(137)
+    const got = await start(run, '', `ls "$RUN/checkpoints"; n=0; ${save('true')}`)
+    expect(got).toMatchObject({ status: 0, stdout: '' })
+    expect(got.stderr).toMatch(/moved to the trash: checkpoint_0: load_state\(\) takes it/)
+  })
+
+  it('leaves a model there that somebody has put under such a name', async () => {
+    const run = project()
+    mkdirSync(join(run, 'checkpoints/checkpoint_7'), { recursive: true })
+    writeFileSync(join(run, 'checkpoints/checkpoint_7/model.safetensors'), 'x')
+    utimesSync(join(run, 'checkpoints/checkpoint_7'), 1_700_000_000, 1_700_000_000)
+    expect((await start(run, '', `n=8; ${save('kill -9 $$')}`)).status).toBe(137)
+    expect((await start(run, '', 'ls "$RUN/checkpoints"')).stdout).toBe('checkpoint_7\n')
   })
 })
 

@@ -69,7 +69,7 @@ export {
   type PlanFile,
   type WrittenPlan,
 } from './pruning/plan-file.js'
-export { clearedFor, type ClearedFolder, type JobFolders } from './opening/one-job.js'
+export { clearedFor, clearedForFirst, type ClearedFolder, type JobFolders } from './opening/one-job.js'
 export {
   openAllIfAny,
   openRunToGoOn,

@@ -4,6 +4,8 @@ import type { EndEntry, JournalEntry } from './entry.js'
 
 /** The last start began without a checkpoint, and none was seen whole since. */
 export interface Began {
+  /** Unix seconds. */
+  readonly startedAt: number
   /** How it ended; null where nobody was left to see it. */
   readonly ending: string | null
   /** Unix seconds; null likewise. */
@@ -20,7 +22,7 @@ export function beganFromNothing(entries: readonly JournalEntry[]): Began | null
   const since = entries.slice(firstOfItsStarts(entries, entries.lastIndexOf(last.start)))
   if (since.some(({ what }) => what === 'checkpoint')) return null
   const end = tellingEnd(since)
-  return { ending: end?.ending ?? null, endedAt: end?.time ?? null }
+  return { startedAt: since[0]?.time ?? last.start.time, ending: end?.ending ?? null, endedAt: end?.time ?? null }
 }
 
 /** What the other ranks of a job came to, as one that has just ended finds it in the journal. */

@@ -3,6 +3,7 @@ export { checkAndSum, checkHealth, checkStructure, type HealthOptions, type Summ
 export { compareSums, type Sum, type Sums } from './checksums.js'
 export { checkFinite } from './finite.js'
 export { isNamelessStandIn } from './not-weights.js'
+export { missedIn } from './weights-alone.js'
 export { isMissed } from './random-states.js'
 export { findRefused } from './unreadable-files.js'
 export { lookInterval, mayBeWritten, markStillWritten, type StillWrittenOptions } from './still-written.js'

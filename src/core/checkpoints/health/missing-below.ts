@@ -5,8 +5,9 @@
 import { basename } from 'node:path'
 import type { Checkpoint, Finding } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { explainTemporary, listFiles, type CheckpointFiles } from '../layouts/index.js'
+import { explainTemporary, findLayout, listFiles, type CheckpointFiles } from '../layouts/index.js'
 import { fewestWitnesses } from './missing.js'
+import { isModelOnPurpose } from './weights-alone.js'
 import { RunOrder } from './run-order.js'
 
 /** Others that are asked. */
@@ -106,6 +107,7 @@ function compare(
   const theirs = others.map((other) => new Set(below(other, names.get(other.path) ?? [])))
   const [first = new Set<string>(), ...rest] = theirs
   const dropped = (checkpoint.demoted ?? []).map(({ name }) => name)
+  const isModel = isModelOnPurpose(checkpoint)
   // What `.metadata` says how to read: an export, which a training may end with, has neither.
   const hasShards = [...own].some((name) => name.endsWith('.distcp'))
   const absent = [...first].filter(
@@ -113,13 +115,20 @@ function compare(
       !own.has(name) &&
       (hasShards || name !== '.metadata') &&
       rest.every((one) => one.has(name)) &&
-      !dropped.some((folder) => name === folder || name.startsWith(`${folder}/`)),
+      !dropped.some((folder) => name === folder || name.startsWith(`${folder}/`)) &&
+      !(isModel && isOnlyToResume(checkpoint, name)),
   )
   return absent.sort().map((name) => ({
     grade: 'partial',
     file: name.replaceAll(mark, String(checkpoint.step ?? '')),
     reason: `not there, and each of the ${others.length} checkpoints nearest to it has it`,
   }))
+}
+
+/** In a folder such as FSDP's `optimizer_0/`. */
+function isOnlyToResume({ layout }: Checkpoint, name: string): boolean {
+  const [folder = name, inside] = name.split('/')
+  return inside !== undefined && findLayout(layout)?.roleOf({ name: folder, kind: 'directory' }) === 'resume'
 }
 
 function below(checkpoint: Checkpoint, names: readonly string[]): string[] {

@@ -1,9 +1,10 @@
 /** Which files of a checkpoint are missing, judged from names alone. */
 import { groupBy } from '../../grouped.js'
 import { basename } from 'node:path'
-import { isUnlisted, type Checkpoint, type Finding } from '../../checkpoint.js'
+import { isUnlisted, type Checkpoint, type Finding, type Role } from '../../checkpoint.js'
 import { alikeByFiles, findLayout, type Alike } from '../layouts/index.js'
 import { isMissed } from './random-states.js'
+import { missedIn } from './weights-alone.js'
 
 /** At least this many others must have a file before its absence counts as damage. */
 export const fewestWitnesses = 2
@@ -59,11 +60,14 @@ function missingFrom(checkpoint: Checkpoint, others: number, counts: ReadonlyMap
   if (isUnlisted(checkpoint) || others < fewestWitnesses) return []
   const keys = new Set([...checkpoint.files.map((file) => file.key), ...droppedKeys(checkpoint)])
   const reason = `not there, and each of the ${others} other checkpoints has it`
-  return [...counts].flatMap(([key, { count, name, optional }]): Finding[] =>
-    count !== others || optional || keys.has(key) || !isMissed(checkpoint, name)
-      ? []
-      : [{ grade: 'partial', file: name, reason }],
+  const lacking = [...counts].filter(
+    ([key, { count, name, optional }]) => count === others && !optional && !keys.has(key) && isMissed(checkpoint, name),
   )
+  const missed = missedIn(
+    checkpoint,
+    lacking.map(([, known]) => known),
+  )
+  return missed.map(({ name }) => ({ grade: 'partial', file: name, reason }))
 }
 
 function canWitness(checkpoint: Checkpoint): boolean {
@@ -78,6 +82,7 @@ function droppedKeys(checkpoint: Checkpoint): string[] {
 interface Count {
   count: number
   readonly name: string
+  readonly role: Role
   readonly optional: boolean
 }
 
@@ -91,7 +96,8 @@ function countKeys(kinds: readonly Alike[]): Map<string, Count> {
         continue
       }
       const count = checkpoints.length
-      counts.set(file.key, { count, name: basename(file.path), optional: file.optional === true })
+      const { role, optional = false } = file
+      counts.set(file.key, { count, name: basename(file.path), role, optional })
     }
   }
   // What a demotion took was there: its absence elsewhere still means something.

@@ -10,14 +10,20 @@ import { missing, mostRanks, readRoot, valueOf } from './process-files.js'
 const randomState = /^(?<head>.*\/)?(?<stem>rng_state_|random_states_)(?<rank>\d+)(?<tail>\.pth|\.pkl)$/
 
 const ofTrainer = /^rng_state(?:_\d+)?\.pth$/
+const ofAccelerate = /^random_states_\d+\.pkl$/
+/** The main process writes it when all else is there. */
+const lastOfAccelerate = 'random_states_0.pkl'
 
 /**
  * False of a file that says nothing by its absence, whatever the other checkpoints have: a job that was started again
- * with fewer processes, or more, saves as many random states, and the Trainer's arguments beside them say how many.
+ * with fewer processes, or more, saves as many random states. The Trainer's arguments beside them say how many;
+ * Accelerate's `load_state` goes on without (checkpointing.py, `load_accelerator_state`).
  */
 export function isMissed({ files }: Pick<Checkpoint, 'files'>, name: string): boolean {
-  if (!ofTrainer.test(name)) return true
+  const isAccelerates = ofAccelerate.test(name)
+  if (!isAccelerates && !ofTrainer.test(name)) return true
   const names = files.map(({ path }) => basename(path))
+  if (isAccelerates) return !names.includes(lastOfAccelerate)
   return !names.includes('training_args.bin') || !names.some((one) => ofTrainer.test(one))
 }
 
@@ -33,7 +39,8 @@ interface States {
 /**
  * Random states between the first and the last that is there, and those of all processes that are known to have taken
  * part: at least `processes`, 0 if unknown. One node's own disk has those of its own processes only: the first need not
- * be 0 there.
+ * be 0 there. Where the one that Accelerate writes last is there and nothing counts the processes, a gap is what a start
+ * with more processes has left in a folder that is saved into again.
  */
 export async function inspectRandomStates(
   storage: ReadStorage,
@@ -44,6 +51,7 @@ export async function inspectRandomStates(
   for (const { folder, nameOf, isOfSeveral, ranks } of statesAmong(files)) {
     const counted = isOfSeveral ? await countProcesses(storage, files, folder, ranks) : 0
     const known = Math.max(processes, counted)
+    if (known === 0 && !isOfSeveral && ranks.has(0)) continue
     const first = known > 0 ? 0 : Math.min(...ranks)
     const end = Math.min(Math.max(known, Math.max(...ranks) + 1), mostRanks)
     const absent: string[] = []

@@ -14,6 +14,7 @@ export function layoutOf(spec: LayoutSpec): Layout {
     keysAreNames: spec.forms.every(
       ({ kind, files = [] }) => kind === 'folder' && files.every(({ key }) => key === undefined),
     ),
+    tellsEnd: spec.forms.every(({ whole }) => whole?.last !== undefined),
     roleOf: (entry) => roleOf(spec, entry),
     ...(spec.pointers === undefined ? {} : { pointers: spec.pointers }),
     history: historiesOf(spec),
@@ -23,6 +24,7 @@ export function layoutOf(spec: LayoutSpec): Layout {
     ...(spec.lacksAlone === undefined ? {} : { lacksAlone: spec.lacksAlone }),
     ...(spec.pointersTo === undefined ? {} : { pointersTo: spec.pointersTo }),
     ...(spec.inFolderOfStart === undefined ? {} : { inFolderOfStart: spec.inFolderOfStart }),
+    ...(spec.cutSave === undefined ? {} : { explainCutSave: spec.cutSave }),
     ...(spec.leftover === undefined ? {} : { explainLeftover: spec.leftover }),
   }
 }

@@ -1,5 +1,5 @@
 /** How one framework arranges checkpoints on disk. A layout reads; it never writes and never decides. */
-import type { Checkpoint, Meta, ParamFile, Role } from '../../checkpoint.js'
+import type { Checkpoint, Meta, Role } from '../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 
 /** A directory that may be a run, with its entries as they were listed once for all layouts. */
@@ -67,6 +67,8 @@ export interface Layout {
   complete?(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<readonly Checkpoint[]>
   /** True where the key of each file is its name without the suffix, or all of it. */
   readonly keysAreNames?: boolean
+  /** True where a file that is written last tells that a save was finished. */
+  readonly tellsEnd?: boolean
   /** What an entry right in a checkpoint's folder is for. */
   roleOf(entry: DirectoryEntry): Role
   /** Where all that was logged in a training lies. */
@@ -78,6 +80,8 @@ export interface Layout {
    * null when it is nothing of this framework's. `inside` are the entries in it; null for a file.
    */
   explainLeftover?(name: string, inside: readonly DirectoryEntry[] | null): string | null
+  /** The same of what only a job that began from nothing can have left: to anybody else it may be whole. */
+  explainCutSave?(name: string, inside: readonly DirectoryEntry[]): string | null
   /**
    * True for a folder in a run of this framework that is neither a run nor leads to one: it holds what the framework has
    * deleted, or what all checkpoints of the run share. `inside` are the entries in it.
@@ -94,11 +98,11 @@ export interface Layout {
    */
   readonly inFolderOfStart?: RegExp
   /**
-   * Of the files of a checkpoint that is the only one of its run and was saved by a job that was cut off: what the
+   * Of a checkpoint that is the only one of its run and was saved by a job that was cut off: what the
    * framework's saves always have and it lacks, in words; null where nothing is known to be missing. Absent: what the
    * framework writes last tells it.
    */
-  lacksAlone?(files: readonly ParamFile[]): string | null
+  lacksAlone?(alone: Pick<Checkpoint, 'files' | 'training'>): string | null
   /**
    * The names that would lead the framework elsewhere than to `chosen`, and can be made to lead there. `there` is what
    * was found before anything was moved.

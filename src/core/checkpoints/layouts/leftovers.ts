@@ -54,13 +54,35 @@ export function explainTemporary(name: string): string | null {
 
 /**
  * Sorted by name: what lies in the run beside its checkpoints, also in folders that are a part of their names. Looks
- * at names only, and at where links lead to.
+ * at names only, and at where links lead to. `since`, in Unix seconds, is when a job began here from nothing, all of
+ * which it was cut off in; null: nobody knows of one.
  */
-export async function findLeftovers(storage: ReadStorage, run: Run): Promise<SaveLeftover[]> {
-  const found: SaveLeftover[] = []
+export async function findLeftovers(
+  storage: ReadStorage,
+  run: Run,
+  since: number | null = null,
+): Promise<SaveLeftover[]> {
+  const found = since === null ? [] : await findCutSaves(storage, run, since)
   const taken = new Set(run.checkpoints.map((checkpoint) => checkpoint.path))
   for (const before of ['', ...partsOf(run)]) found.push(...(await findIn(storage, prefixOf(run.path), before, taken)))
-  return found.sort((a, b) => compareText(a.name, b.name))
+  const known = new Set<string>()
+  return found.filter(({ path }) => known.size < known.add(path).size).sort((a, b) => compareText(a.name, b.name))
+}
+
+/** Folders that have changed since the job began. */
+async function findCutSaves(storage: ReadStorage, { path, checkpoints }: Run, since: number): Promise<SaveLeftover[]> {
+  const [listing] = checkpoints.length > 0 ? [] : await storage.list([path])
+  if (listing?.ok !== true) return []
+  const folders = listing.value.filter(({ kind }) => kind === 'directory').map(({ name }) => name)
+  const paths = folders.map((name) => prefixOf(path) + name)
+  const [contents, stats] = await Promise.all([storage.list(paths), storage.lstat(paths)])
+  return folders.flatMap((name, index): SaveLeftover[] => {
+    const [inside, stat] = [contents[index], stats[index]]
+    if (inside?.ok !== true || inside.value.length === 0 || stat?.ok !== true || stat.value.modified < since) return []
+    const reasons = knownLayouts().map((layout) => layout.explainCutSave?.(name, inside.value) ?? null)
+    const reason = reasons.find((one) => one !== null)
+    return reason === undefined ? [] : [{ name, path: prefixOf(path) + name, reason }]
+  })
 }
 
 /** `val/` of `val/acc=0.9.ckpt`. */

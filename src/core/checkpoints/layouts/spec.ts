@@ -9,7 +9,6 @@ import type {
   Meta,
   MetaValue,
   Moment,
-  ParamFile,
   Part,
   Pointer,
   Role,
@@ -18,7 +17,7 @@ import type {
 import type { ByteSource } from '../../formats/bytes/byte-source.js'
 import type { TorchObject } from '../../formats/torch/object.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
-import type { Folder, HistorySource, OwnStart, PointerFix, PointerRule, Standing } from './layout.js'
+import type { Folder, HistorySource, Layout, OwnStart, PointerFix, PointerRule, Standing } from './layout.js'
 
 export type { PointerRule } from './layout.js'
 
@@ -52,7 +51,7 @@ export interface LayoutSpec {
   readonly needs?: (there: readonly Fact[]) => ReadonlyMap<string, string>
   /** What the framework resumes from by itself; see `Layout` for these four. Absent: only what its user names. */
   readonly resumesFrom?: (there: readonly Standing[]) => readonly OwnStart[]
-  readonly lacksAlone?: (files: readonly ParamFile[]) => string | null
+  readonly lacksAlone?: Layout['lacksAlone']
   readonly pointersTo?: (chosen: Standing, there: readonly Standing[]) => readonly PointerFix[]
   readonly inFolderOfStart?: RegExp
   /**
@@ -60,6 +59,8 @@ export interface LayoutSpec {
    * never finished left there, in words; null when it is nothing of this framework's.
    */
   readonly leftover?: (name: string, inside: readonly { readonly name: string }[] | null) => string | null
+  /** Likewise of a folder that only a job which began from nothing can have left: to anybody else it may be whole. */
+  readonly cutSave?: (name: string, inside: readonly { readonly name: string }[]) => string | null
   /** True for a folder beside the checkpoints in which there is no run: see `Layout`. */
   readonly holdsNoRun?: (name: string, inside: readonly DirectoryEntry[]) => boolean
   /** True for the name of a tensor that is not a part of what was trained: any value is right in it. */
@@ -307,6 +308,8 @@ export interface Reading {
 export interface Whole {
   /** The file that the framework writes last: without it the save was not finished. */
   readonly last?: string | RegExp
+  /** Without `last` it is whole all the same: what somebody put there by hand, with nothing of a training in it. */
+  readonly byHand?: (unit: Unit) => boolean
   /** Who writes it, in words; the framework's name when left out. */
   readonly writer?: string
   /** How `last` is called in words, where it is a pattern; `{name}` in it is the checkpoint's. */

@@ -9,6 +9,7 @@ import {
   neverFinished,
   openRunToGoOnIfAny,
   clearedFor,
+  clearedForFirst,
   type ClearedFolder,
   setAsideReasons,
   type FromNothing,
@@ -75,7 +76,7 @@ export async function chooseStart(
   const opened = await openRunToGoOnIfAny(storage, path, { stateDirectory, mayBeSpread: true, command })
   if (opened === null) {
     for (const one of await neverFinished(storage, path)) context.onPassedOver?.(one)
-    return { checkpoint: null, folders: [{ run: { path, checkpoints: [] }, checkpoint: null }], runs: 0 }
+    return { checkpoint: null, folders: clearedForFirst(path, context.fromNothing?.startedAt), runs: 0 }
   }
   const { run } = opened
   const named = from.kind === 'named' ? run.checkpoints.filter(({ name }) => name === from.text) : []

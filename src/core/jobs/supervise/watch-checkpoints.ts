@@ -1,5 +1,5 @@
 /** New whole checkpoints of a run, as they appear. */
-import { isSound, timeOf, type Checkpoint } from '../../checkpoint.js'
+import { isResumable, isSound, timeOf, type Checkpoint } from '../../checkpoint.js'
 import { markStillWritten } from '../../checkpoints/health/index.js'
 import { measure } from '../../checkpoints/layouts/index.js'
 import { cutShort, examine, isFirstSaveCut, openAllIfAny, type StateLocation } from '../../runs/index.js'
@@ -46,7 +46,10 @@ export class CheckpointWatch {
     const finished: Checkpoint[] = []
     for (const one of examined) {
       if (!isSound(one) || cutShort(one, ordered).length > 0) continue
-      if (!(await isFirstSaveCut(this.storage, one, all, options.cutAt ?? null))) finished.push(one)
+      // While the job lives, a model alone may be the beginning of its first save.
+      const mayGrow = !options.thorough && !isResumable(one)
+      const cutAt = options.cutAt ?? (mayGrow ? options.now : null)
+      if (!(await isFirstSaveCut(this.storage, one, all, cutAt))) finished.push(one)
     }
     const settled = await markStillWritten(this.storage, finished, options)
     const whole = settled.filter(isSound)

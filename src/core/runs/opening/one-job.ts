@@ -1,5 +1,5 @@
 /** One job whose restarts made a folder each: Lightning's `version_N`, Hydra's dated folders, a W&B run each. */
-import { relative, sep } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { timeOf, type Checkpoint, type Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { measure } from '../../checkpoints/layouts/index.js'
@@ -131,6 +131,20 @@ export interface ClearedFolder {
   readonly run: Run
   /** What is resumed from, as one of this run; null: a first start. */
   readonly checkpoint: Checkpoint | null
+  /** As of an `ObstacleRequest`. */
+  readonly cutSince?: number | undefined
+}
+
+/** Where Accelerate saves below the folder of a project (accelerator.py, `save_state`). */
+const ofProject = 'checkpoints'
+
+/** Where nothing has been saved yet; but a save that was cut short may lie there. */
+export function clearedForFirst(path: string, cutSince: number | undefined): ClearedFolder[] {
+  return [path, join(path, ofProject)].map((one) => ({
+    run: { path: one, checkpoints: [] },
+    checkpoint: null,
+    cutSince,
+  }))
 }
 
 /** The folders that are to agree with a start from `chosen`: its own, and for a first start all. */

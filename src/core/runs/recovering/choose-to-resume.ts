@@ -80,8 +80,8 @@ export async function choose(
   const [checkpoint = known] = await complete(storage, [known])
   if (takesDemoted) return { ...chosen, checkpoint, warnings }
   const { passedOver } = withWeightsPassedOver(chosen, best, context)
-  const own = [...warnOfOlder(checkpoint, trainings), ...warnOfLacks(checkpoint)]
-  return { checkpoint, passedOver, warnings: [...warnings, ...own] }
+  const own = [...warnOfOlder(checkpoint, trainings), ...warnOfLacks(checkpoint), ...warnOfInexact(chosen)]
+  return { ...chosen, checkpoint, passedOver, warnings: [...warnings, ...own] }
 }
 
 /** Weights alone come last, in their order: a job can begin with them, and not go on. A demoted one is reported as that. */
@@ -121,6 +121,11 @@ function warnOfLacks(checkpoint: Checkpoint): string[] {
   return isResumable(checkpoint)
     ? [`${name} can be resumed from, but not exactly: ${lacks} in it`]
     : [`${name} has only the model to resume from: ${lacks} in it, so the rest starts from scratch, or the start fails`]
+}
+
+function warnOfInexact({ checkpoint: { name }, isInexact }: StartCandidate): string[] {
+  if (isInexact !== true) return []
+  return [`none is whole, so it is ${name}, which can be resumed from, but not exactly: random states are not there`]
 }
 
 /**

@@ -1,5 +1,14 @@
 /** Where nothing was ever finished, the next start is a first start: nothing is lost by it. */
-import { distinct, healthFrom, isSound, isUnreadable, type Checkpoint, type Run } from '../../checkpoint.js'
+import { basename, dirname } from 'node:path'
+import {
+  distinct,
+  healthFrom,
+  isSound,
+  isUnreadable,
+  type Checkpoint,
+  type ParamFile,
+  type Run,
+} from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { markStillWritten } from '../../checkpoints/health/index.js'
 import type { StartCandidate } from './pass-over-damaged.js'
@@ -12,6 +21,7 @@ import { examine } from '../opening/open-run.js'
 
 /** The job's last start began without a checkpoint, and none was seen whole since. Times are Unix seconds. */
 export interface FromNothing {
+  readonly startedAt: number
   /** Null where nobody was left to see it. */
   readonly ending: string | null
   readonly endedAt: number | null
@@ -35,8 +45,9 @@ export async function chooseOrBegin(
   const { fromNothing } = context
   try {
     const chosen = await choose(storage, run, request, context)
-    const isCut = fromNothing !== null && (await wasCutOff(storage, run, chosen.checkpoint, fromNothing))
-    return isCut ? null : chosen
+    if (fromNothing === null) return chosen
+    if (chosen.isInexact === true && (await wasNothingFinished(storage, run, true, context))) return null
+    return (await wasCutOff(storage, run, chosen.checkpoint, fromNothing)) ? null : chosen
   } catch (error) {
     if (!(error instanceof CkptError) || (error.code !== 'damaged' && error.code !== 'no-match')) throw error
     if (await wasNothingFinished(storage, run, fromNothing !== null, context)) return null
@@ -61,6 +72,7 @@ async function wasNothingFinished(
   if (examined.some((one) => isSound(one) || isUnreadable(one) || one.demoted !== undefined)) return false
   if (!examined.every(isUnfinished) && !(beganFromNothing && examined.length <= mostCut)) return false
   if (areAllAlike(distinct(examined))) return false
+  if (!beganFromNothing && (await isModelByHand(storage, examined))) return false
   // Somebody may be writing it just now.
   const unjudged = examined.map((one) => ({ ...one, health: healthFrom('none', []) }))
   return (await markStillWritten(ScanTree.lookingAgain(storage), unjudged, options)).every(isSound)
@@ -74,6 +86,27 @@ function areAllAlike(checkpoints: readonly Checkpoint[]): boolean {
   const [alike, other] = alikeByFiles(checkpoints)
   if (alike === undefined || other !== undefined || alike.files.length === 0) return false
   return alike.checkpoints.length > (alike.files.length > 1 ? 1 : 2)
+}
+
+/** A model with its config and nothing that a job goes on from: no kill, but somebody may have put that there. */
+async function isModelByHand(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<boolean> {
+  const models = checkpoints.filter(
+    ({ files }) => files.some(isWeights) && files.every((one) => isWeights(one) || isArguments(one)),
+  )
+  const folders = models.flatMap(({ path, files }) => [path, ...files.map((file) => dirname(file.path))])
+  const listings = await storage.list([...new Set(folders)])
+  return listings.some(
+    (listing) => listing.ok && listing.value.some(({ name }) => /^(adapter_)?config\.json$/.test(name)),
+  )
+}
+
+function isWeights({ role }: ParamFile): boolean {
+  return role === 'weights' || role === 'index'
+}
+
+/** `save_model` of the Trainer has it beside the model. */
+function isArguments({ path }: ParamFile): boolean {
+  return basename(path) === 'training_args.bin'
 }
 
 function isUnfinished({ health }: Checkpoint): boolean {
@@ -94,7 +127,7 @@ export async function isFirstSaveCut(
   cutAt: number | null,
 ): Promise<boolean> {
   if (cutAt === null || distinct(all).length > 1) return false
-  if ((findLayout(one.layout)?.lacksAlone?.(one.files) ?? null) === null) return false
+  if ((findLayout(one.layout)?.lacksAlone?.(one) ?? null) === null) return false
   const written = all.find(({ path }) => path === one.path)?.modified ?? cutAt
   if (cutAt - written >= longestPause) return false
   return !(await isSavedByCkpt(storage, one.path))

@@ -29,6 +29,8 @@ export interface ObstacleRequest {
   readonly verify: HealthLevel
   /** Keys of the parameter files that a checkpoint must have to be started from. */
   readonly keys: readonly string[]
+  /** Unix seconds: when a job began from nothing in this folder, and was cut off before a save was seen whole. */
+  readonly cutSince?: number | undefined
 }
 
 export interface ObstacleContext {
@@ -67,7 +69,7 @@ export async function findObstacles(
 ): Promise<Found> {
   const there = await measure(storage, run.checkpoints)
   const { ordered } = byRecency(there)
-  const left = await leftoversIn(storage, run)
+  const left = await leftoversIn(storage, run, request.cutSince)
   const judge = (checkpoint: Checkpoint, how: string) =>
     left.has(checkpoint)
       ? { checkpoint, how, faults: checkpoint.health.findings.map(reasonIn), stays: false }
@@ -93,7 +95,7 @@ export async function findObstacles(
 function unfinished(obstacle: Obstacle): Obstacle {
   const { checkpoint, faults } = obstacle
   if (faults.length > 0) return obstacle
-  const lack = findLayout(checkpoint.layout)?.lacksAlone?.(checkpoint.files) ?? null
+  const lack = findLayout(checkpoint.layout)?.lacksAlone?.(checkpoint) ?? null
   return { ...obstacle, faults: lack === null ? [] : [`it has ${lack}`], stays: false }
 }
 
@@ -159,8 +161,8 @@ async function judgeOne(
 }
 
 /** What saves left behind, as far as a framework may take it for a checkpoint. */
-async function leftoversIn(storage: ReadStorage, run: Run): Promise<ReadonlySet<Checkpoint>> {
-  const leftovers = await findLeftovers(storage, run)
+async function leftoversIn(storage: ReadStorage, run: Run, cutSince?: number): Promise<ReadonlySet<Checkpoint>> {
+  const leftovers = await findLeftovers(storage, run, cutSince)
   const stats = await storage.lstat(leftovers.map(({ path }) => path))
   return new Set(
     leftovers.flatMap(({ name, path, reason }, index): Checkpoint[] => {

@@ -19,11 +19,16 @@ export interface StartCandidate {
   readonly checkpoint: Checkpoint
   /** Those before it, in order, and why not. */
   readonly passedOver: readonly PassedOver[]
+  /** True where none is whole, and of this one only random states of some processes are not there. */
+  readonly isInexact?: boolean
 }
+
+/** Frameworks go on without, with other random numbers (`_load_rng_state`, `load_accelerator_state`). */
+const randomState = /(?:^|\/)(?:rng_state|random_states)_\d+\.(?:pth|pkl)$/
 
 /**
  * The first whole one of `checkpoints`, which come in the order of preference. Looks no further than that. Null when
- * there are none at all. Throws CkptError `damaged` with all reasons when there are some but none is whole: a job
+ * there are none at all. Where none is whole, the first one that lacks random states alone. Throws CkptError `damaged` with all reasons when there are some but none is whole: a job
  * must never silently start from scratch.
  */
 export async function firstWhole(
@@ -32,6 +37,7 @@ export async function firstWhole(
   onPassedOver?: OnPassedOver,
 ): Promise<StartCandidate | null> {
   const passedOver: PassedOver[] = []
+  let inexact: Checkpoint | undefined
   let unreadable = 0
   for (const checkpoint of checkpoints) {
     const findings = await check(checkpoint)
@@ -40,11 +46,20 @@ export async function firstWhole(
     const passed = { name: checkpoint.name, reasons: findings.map(reasonIn) }
     passedOver.push(passed)
     if (isUnreadable) unreadable += 1
+    if (findings.every(isOfRandomState)) inexact ??= checkpoint
     onPassedOver?.(passed, isUnreadable)
   }
   const [first] = checkpoints
   if (first === undefined) return null
+  if (inexact !== undefined) {
+    const { name } = inexact
+    return { checkpoint: inexact, passedOver: passedOver.filter((one) => one.name !== name), isInexact: true }
+  }
   throw noneWhole(first.run, passedOver, unreadable)
+}
+
+function isOfRandomState({ grade, file }: Finding): boolean {
+  return grade === 'partial' && file !== undefined && randomState.test(file)
 }
 
 /** What people call the parts of a file that holds all of a checkpoint, and their keys in it. */

@@ -1,7 +1,7 @@
 /** A save that was cut short, recognised by comparing it with the one before it. */
 import { basename } from 'node:path'
 import { isUnlisted, type Checkpoint, type Finding } from '../../checkpoint.js'
-import { isMissed } from '../../checkpoints/health/index.js'
+import { isMissed, missedIn } from '../../checkpoints/health/index.js'
 
 /**
  * Files that the newest checkpoint lacks while the one before it has them, and nothing that the other lacks: as each
@@ -18,14 +18,15 @@ export function cutShort(checkpoint: Checkpoint, ordered: readonly Checkpoint[])
   if (!newest.files.every(({ key }) => known.has(key))) return []
   const here = new Set(newest.files.map(({ key }) => key))
   const found = new Set(checkpoint.health.findings.map(({ file }) => file))
-  return before.files
-    .filter(({ key, path, optional }) => !here.has(key) && optional !== true && !found.has(basename(path)))
-    .filter(({ path }) => isMissed(checkpoint, basename(path)))
-    .map(({ path }) => ({
-      grade: 'partial',
-      file: basename(path),
-      reason: `not there, and ${before.name}, which was saved before it, has it`,
-    }))
+  const lacking = before.files
+    .filter(({ key, optional }) => !here.has(key) && optional !== true)
+    .map(({ path, role }) => ({ name: basename(path), role }))
+    .filter(({ name }) => !found.has(name) && isMissed(checkpoint, name))
+  return missedIn(checkpoint, lacking).map(({ name }) => ({
+    grade: 'partial',
+    file: name,
+    reason: `not there, and ${before.name}, which was saved before it, has it`,
+  }))
 }
 
 /** The newest two of a layout that are folders. */

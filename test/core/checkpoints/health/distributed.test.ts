@@ -37,11 +37,17 @@ function makeDeepSpeed(stage: 'zero2' | 'zero3'): string {
   return root
 }
 
-async function findings(root: string, step: number, level: 'quick' | 'deep' = 'quick') {
+async function gradedIn(root: string, wanted: string, level: 'quick' | 'deep' = 'quick') {
   const { checkpoints } = await loadRun(storage, root)
-  const which = checkpoints.filter(({ name }) => name === `checkpoint-${step}`)
+  const which = checkpoints.filter(({ name }) => name === wanted)
   const [graded] = await checkHealth(storage, checkpoints, which, level)
-  return graded?.health.findings.map(({ grade, file, reason }) => `${grade} ${file ?? ''}: ${reason}`)
+  return graded
+}
+
+async function findings(root: string, step: number, level: 'quick' | 'deep' = 'quick') {
+  return (await gradedIn(root, `checkpoint-${step}`, level))?.health.findings.map(
+    ({ grade, file, reason }) => `${grade} ${file ?? ''}: ${reason}`,
+  )
 }
 
 describe('shards of torch.distributed.checkpoint', () => {
@@ -88,6 +94,46 @@ describe('random states', () => {
     )
     const second = makeTrainer([100], { 'pytorch_model.bin': 'x', 'rng_state_8.pth': 'x', 'rng_state_9.pth': 'x' })
     expect(await findings(second, 100)).toEqual([])
+  })
+})
+
+describe('random states of Accelerate', () => {
+  const statesOf = (...ranks: readonly number[]) => ranks.map((rank) => `random_states_${rank}.pkl`)
+  const makeAccelerate = (saves: readonly (readonly string[])[]): string => {
+    const root = makeFolder()
+    saves.forEach((states, save) => {
+      for (const file of ['model.safetensors', 'optimizer.bin', 'scheduler.bin', ...states])
+        write(root, { [`checkpoint_${save}/${file}`]: file.endsWith('safetensors') ? emptyTensors : 'x' })
+    })
+    return root
+  }
+  const emptyTensors = Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{}')])
+  const found = async (root: string, save: number) =>
+    (await gradedIn(root, `checkpoint_${save}`))?.health.findings.map(({ file }) => file)
+
+  it('are fewer after a start with fewer processes, and those of more are left where a folder is saved into again', async () => {
+    const root = makeAccelerate([statesOf(0, 1, 2), statesOf(0, 1, 2), statesOf(0, 1), statesOf(0, 2), statesOf(0)])
+    for (const save of [2, 3, 4]) expect(await found(root, save)).toEqual([])
+  })
+
+  it('lack those of the main process where the save was cut', async () => {
+    const root = makeAccelerate([statesOf(0, 1, 2), statesOf(0, 1, 2), statesOf(1, 2)])
+    expect(await found(root, 2)).toContain('random_states_0.pkl')
+  })
+})
+
+describe('a finished save of the model alone', () => {
+  it('lacks nothing, whatever the others have, also in folders; it cannot be resumed from', async () => {
+    const model = { 'pytorch_model_fsdp_0/.metadata': 'x', 'training_args.bin': 'x' }
+    const rest = { 'optimizer_0/.metadata': 'x', 'scheduler.pt': 'x', 'rng_state.pth': 'x' }
+    const root = makeTrainer([100, 200], { ...model, ...rest })
+    const add = (name: string, files: object) =>
+      write(root, Object.fromEntries(Object.entries(files).map(([file, text]) => [`${name}/${file}`, String(text)])))
+    add('checkpoint-300', { ...model, 'trainer_state.json': '{"global_step": 300}' })
+    expect(await findings(root, 300)).not.toContainEqual(expect.stringMatching(/optimizer|scheduler|rng/))
+    expect(await gradedIn(root, 'checkpoint-300')).toMatchObject({ resumable: false })
+    add('checkpoint-300', { 'scheduler.pt': 'x' })
+    expect(await findings(root, 300)).toContainEqual(expect.stringMatching(/^partial optimizer_0/))
   })
 })
 

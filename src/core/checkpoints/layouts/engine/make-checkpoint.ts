@@ -149,7 +149,9 @@ function resumingOf(
   findings: readonly Finding[],
 ): { readonly lacks: readonly Part[]; readonly resumable: boolean | undefined } {
   const { form } = unit
-  const lacks = isUnfinished(findings) ? nothingLacks : (reading?.lacks ?? form.lacks?.(unit, meta) ?? nothingLacks)
+  // Of what is not all there, or could not be listed, nothing is known to be left out.
+  const isOpen = unit.finding !== null || isUnfinished(findings)
+  const lacks = isOpen ? nothingLacks : (reading?.lacks ?? form.lacks?.(unit, meta) ?? nothingLacks)
   if (reading?.resumable !== undefined) return { lacks, resumable: reading.resumable }
   if (lacks.some((part) => part !== 'random state')) return { lacks, resumable: false }
   if (typeof form.resumable !== 'function') return { lacks, resumable: form.resumable }

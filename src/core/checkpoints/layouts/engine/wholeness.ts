@@ -17,7 +17,7 @@ export function findingsOfWhole(unit: Unit, facts: Meta): Finding[] {
   if (whole === undefined) return odd
   const findings = [...odd]
   const { last, lastName = typeof last === 'string' ? last : undefined, needs = [], marker, unfinished } = whole
-  if (last !== undefined && !unit.entries.some((entry) => isNamed(entry, last))) {
+  if (last !== undefined && !unit.entries.some((entry) => isNamed(entry, last)) && whole.byHand?.(unit) !== true) {
     const reason = `not there; it is the last file that ${whole.writer ?? title} writes, so the save was not finished`
     findings.push({
       grade: 'unfinished',

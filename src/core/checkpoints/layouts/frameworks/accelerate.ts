@@ -71,6 +71,7 @@ export const accelerate: LayoutSpec = {
   // Where it names them itself (accelerator.py, `load_state` without a path).
   resumesFrom: takesLargest('load_state()', 'directory', numbered),
   leftover,
+  cutSave,
   forms: [
     // Under such a name `load_state` takes whatever is in it: also what a kill left before there was an optimizer.
     { ...form, name: numbered, proof: { ...form.proof, bare: [{ file: /^/ }] } },
@@ -81,6 +82,12 @@ export const accelerate: LayoutSpec = {
 /** `save_state` refuses a name that is taken, so that the next start from nothing would fail. */
 function leftover(folder: string, inside: readonly unknown[] | null): string | null {
   return numbered.test(folder) && inside?.length === 0 ? 'an empty folder: the save had only begun' : null
+}
+
+/** A model by its name alone is anybody's; `save_state` writes it first. */
+function cutSave(folder: string, inside: readonly { readonly name: string }[]): string | null {
+  if (!numbered.test(folder) || inside.some(({ name }) => name === 'random_states_0.pkl')) return null
+  return 'no random_states_0.pkl is there, which Accelerate writes last: the first save of a job was cut short'
 }
 
 /** `load_state` opens the file of each optimizer; FSDP and DeepSpeed have folders of their own. */

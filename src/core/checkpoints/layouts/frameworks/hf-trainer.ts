@@ -5,7 +5,7 @@
  * trainer_utils.py.
  */
 import { join } from 'node:path'
-import type { Direction, Meta, Part, Pointer } from '../../../checkpoint.js'
+import type { Checkpoint, Direction, Meta, Part, Pointer } from '../../../checkpoint.js'
 import type { Unit } from '../engine/unit-paths.js'
 import type { LayoutIo, LayoutSpec } from '../spec.js'
 import { takesLargest } from '../resume-search.js'
@@ -51,6 +51,7 @@ export const hfTrainer: LayoutSpec = {
       },
       whole: {
         last: stateFile,
+        byHand: isModelAlone,
         writer: 'the Trainer',
         needs: [
           {
@@ -81,6 +82,7 @@ export const hfTrainer: LayoutSpec = {
   namedBy: best,
   judge,
   leftover,
+  lacksAlone,
   // Whatever is in it (trainer_utils.py, `get_last_checkpoint`).
   resumesFrom: takesLargest('resume_from_checkpoint=True', 'directory', numbered),
 }
@@ -98,6 +100,26 @@ function lacks({ entries }: Unit): Part[] {
     ...(isEntangled || has(/^scheduler\.pt$/) ? [] : (['scheduler'] as const)),
     ...(has(/^rng_state(_\d+)?\.pth$/) ? [] : (['random state'] as const)),
   ]
+}
+
+const partOfWeights = /-\d+-of-\d+\./
+
+/**
+ * A model as `save_pretrained` writes it: its config, and all of its weights, of which an index is the last where they are
+ * in parts. A save has more beside it from the next file on.
+ */
+function isModelAlone({ entries }: Unit): boolean {
+  const names = entries.map(({ name }) => name)
+  return (
+    names.some((name) => /^(adapter_)?config\.json$/.test(name)) &&
+    names.some((name) => weights.test(name) && !partOfWeights.test(name)) &&
+    !names.some((name) => ownFiles.test(name) || /^(optimizer|scaler|pytorch_model_fsdp|global_step)/.test(name))
+  )
+}
+
+/** What a kill behind the model has left looks like a model alone; the state has a log, be it an empty one. */
+function lacksAlone({ files, training }: Pick<Checkpoint, 'files' | 'training'>): string | null {
+  return training === undefined && !files.some(({ role }) => role === 'resume') ? `no ${stateFile}` : null
 }
 
 /** A clone without its large files, of what somebody gave away under such a name. */

@@ -3,7 +3,7 @@
  * first file of a save, so that its presence proves no more than that one was begun.
  * Source: speechbrain/utils/checkpoints.py, speechbrain/core.py (`_save`).
  */
-import type { Meta, ParamFile } from '../../../checkpoint.js'
+import type { Checkpoint, Meta } from '../../../checkpoint.js'
 import type { OwnStart, Standing } from '../layout.js'
 import { numberOrText } from '../engine/facts.js'
 import type { LayoutSpec } from '../spec.js'
@@ -105,7 +105,7 @@ function resumesFrom(there: readonly Standing[]): readonly OwnStart[] {
  * epochs; and where the Brain class saved itself (`brain`), the optimizer, which it adds after itself (core.py,
  * `init_optimizers`).
  */
-function lacksAlone(files: readonly ParamFile[]): string | null {
+function lacksAlone({ files }: Pick<Checkpoint, 'files'>): string | null {
   if (!files.some(({ role }) => role === 'loop')) return 'no counter of epochs'
   const isBrains = files.some(({ key }) => key === 'brain')
   return isBrains && !files.some(({ key }) => /opt|adam|sgd|noam/i.test(key)) ? 'no optimizer' : null
