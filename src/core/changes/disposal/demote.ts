@@ -16,8 +16,9 @@ import {
 import type { FolderHandle, Stat, Storage } from '../../storage/storage.js'
 import { yieldToEvents } from '../../storage/yield-to-events.js'
 import { errorAsValue } from './error-as-value.js'
-import type { Fingerprints } from './fingerprint.js'
+import type { Fingerprint, Fingerprints } from './fingerprint.js'
 import { leftoversOf, type RemovalLeftover } from './leftovers.js'
+import { folderOfParts } from './members.js'
 import type { Wait } from '../../storage/retry.js'
 import type { RemovalFailure } from './remove-checkpoints.js'
 import { guardRun } from './guard-run.js'
@@ -26,7 +27,7 @@ import { lookAgain, refuseOutside } from './take-away.js'
 
 export interface Demoting {
   readonly checkpoint: Checkpoint
-  /** Names of files and folders right in the checkpoint's folder, at least one. */
+  /** Names of files and folders right in the checkpoint's folder, or of files of a group; at least one. */
   readonly drop: readonly string[]
 }
 
@@ -68,8 +69,8 @@ export interface Demoted {
 /**
  * Demotes each checkpoint of the run, once it has been looked at again. Under the run's lock only.
  *
- * First a record of what goes is written and made durable in the state folder, then the files go, then the folder
- * gets its time back. So at any stop the checkpoint is whole, or the record explains what it lacks and
+ * First a record of what goes is written and made durable in the state folder, then the files go, then a checkpoint that
+ * is a folder gets its time back. So at any stop the checkpoint is whole, or the record explains what it lacks and
  * `finishDemotions` does the rest. Never throws for one checkpoint's sake.
  */
 export async function demoteCheckpoints(
@@ -115,13 +116,11 @@ async function demoteOne(
 ): Promise<Dropped> {
   await refuseOutside(storage, run, checkpoint)
   const print = await lookAgain(storage, checkpoint, options.planned)
-  const folder = await storage.openFolder(checkpoint.path)
+  const folder = await storage.openFolder(folderOfParts(checkpoint))
   try {
-    const mark = print.get('')
-    if (mark?.inode !== folder.stat.inode || mark.device !== folder.stat.device) throw replaced(checkpoint)
-    const demotion = await describe(folder, checkpoint, drop, options.now)
+    const demotion = await describe(folder, { checkpoint, drop }, print, options.now)
     const record = await writeDemotion(storage, state, demotion)
-    await rememberTime(storage, checkpoint.path, record, options)
+    if (hasOwnTime(folder, demotion)) await rememberTime(storage, folder.path, record, options)
     const dropped = await dropEntries(folder, demotion.dropped, options.wait)
     const [failure] = dropped.leftovers
     if (failure !== undefined && dropped.removed === 0) {
@@ -163,12 +162,14 @@ async function concluded(
   return { ...dropped, leftovers: [...dropped.leftovers, { path: folder.path, error: failure }] }
 }
 
-async function describe(folder: FolderHandle, checkpoint: Checkpoint, drop: readonly string[], now: number) {
+/** Throws CkptError where the folder that is held open has not what was planned. */
+async function describe(folder: FolderHandle, { checkpoint, drop }: Demoting, print: Fingerprint, now: number) {
   const dropped: DroppedEntry[] = []
   for (const name of drop) {
-    const path = join(checkpoint.path, name)
+    const [path, mark, stat] = [join(folder.path, name), print.get(name), await folder.lstat(name)]
+    if (mark?.inode !== stat.inode || mark.device !== stat.device) throw replaced(checkpoint)
     const key = checkpoint.files.find((file) => file.path === path)?.key ?? null
-    dropped.push({ name, key, ...markOf(await folder.lstat(name)) })
+    dropped.push({ name, key, ...markOf(stat) })
   }
   return { name: checkpoint.name, time: now, modified: folder.stat.modified, dropped, finished: false }
 }
@@ -194,6 +195,11 @@ async function dropEntries(folder: FolderHandle, dropped: readonly DroppedEntry[
   return { freedBytes, leftovers, removed }
 }
 
+/** The folder is the checkpoint itself, and not the one in which a group's files lie among others. */
+function hasOwnTime(folder: FolderHandle, { name }: Pick<Demotion, 'name'>): boolean {
+  return folder.path.endsWith(`/${name}`)
+}
+
 /** The folder's time is the one it had, for Hugging Face's Trainer rotates by it; then nothing is left to do. */
 async function conclude(
   storage: Storage,
@@ -203,8 +209,10 @@ async function conclude(
   finished: boolean,
   { copyTime }: FinishOptions,
 ): Promise<void> {
-  const exact = (await copyTime?.(demotionPath(state, demotion.name), folder, '.')) ?? false
-  if (!exact) await storage.setTimes(folder.path, demotion.modified, demotion.modified)
+  if (hasOwnTime(folder, demotion)) {
+    const exact = (await copyTime?.(demotionPath(state, demotion.name), folder, '.')) ?? false
+    if (!exact) await storage.setTimes(folder.path, demotion.modified, demotion.modified)
+  }
   await storage.syncDirectory(folder.path)
   if (finished) await writeDemotion(storage, state, { ...demotion, finished })
 }
@@ -244,18 +252,20 @@ export async function finishDemotions(
 /** Null when there was nothing to do. */
 async function finishOne(
   storage: Storage,
-  folder: string,
+  path: string,
   state: StateFolder,
   demotion: Demotion,
   whyNot: WhyNotFinish,
   options: FinishOptions,
 ): Promise<Dropped | null> {
-  const [whole, ...stats] = await storage.lstat([folder, ...demotion.dropped.map(({ name }) => join(folder, name))])
-  if (whole?.ok === true && whole.value.kind !== 'directory')
-    return disbelieved(storage, demotion, 'it is not a folder')
+  const [whole] = await storage.lstat([path])
+  const kind = whole?.ok === true ? whole.value.kind : 'directory'
+  if (kind !== 'directory' && kind !== 'file') return disbelieved(storage, demotion, 'it is neither file nor folder')
+  const folder = kind === 'file' ? dirname(path) : path
+  const stats = await storage.lstat(demotion.dropped.map(({ name }) => join(folder, name)))
   const there = demotion.dropped.filter((_, index) => stats[index]?.ok === true)
   // It is gone (nothing is known of one that cannot be looked at), or everything is there: whole, or saved anew.
-  const isGone = whole?.ok === false && whole.error.code === 'not-found' && (await isFolder(storage, dirname(folder)))
+  const isGone = whole?.ok === false && whole.error.code === 'not-found' && (await isFolder(storage, dirname(path)))
   if (isGone || (whole?.ok === true && there.length === demotion.dropped.length)) {
     await forgetDemotion(storage, state, demotion.name)
     return null

@@ -30,7 +30,7 @@ export {
   type RemoveOptions,
 } from './remove-checkpoints.js'
 export { holdsPending, isGroup, putBackGroups, returnGroup } from './groups.js'
-export { foldersOf } from './members.js'
+export { folderOfParts, foldersOf } from './members.js'
 export { guardRun } from './guard-run.js'
 export { makePrivateFolder } from './private-folder.js'
 export { removeTree } from './remove-tree.js'

@@ -1,6 +1,6 @@
 /** Where the files lie that only together are a checkpoint: most in one folder, those of ranks in a folder of each. */
 import { dirname, join, relative, sep } from 'node:path'
-import type { Member } from '../../checkpoint.js'
+import type { Checkpoint, Member } from '../../checkpoint.js'
 
 type Located = Pick<Member, 'path'>
 
@@ -31,4 +31,9 @@ export function foldersOfGroup(at: string, members: readonly Located[]): string[
       .map((_, index, parts) => parts.slice(0, index + 1)),
   )
   return [...new Set([at, ...below.map((parts) => join(at, ...parts))])]
+}
+
+/** The folder whose entries are a checkpoint's parts: itself, or the one that its files lie in. */
+export function folderOfParts({ kind, path, members }: Pick<Checkpoint, 'kind' | 'path' | 'members'>): string {
+  return kind === 'directory' ? path : commonFolder(members)
 }

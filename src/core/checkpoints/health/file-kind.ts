@@ -41,7 +41,7 @@ export function isBareJson(name: string): boolean {
 }
 
 /** Plain pickles: PaddlePaddle's parameters, replay buffers, model zoos. */
-const pickleSuffixes = new Set(['pdparams', 'pdopt', 'pkl', 'pickle'])
+const pickleSuffixes = new Set(['pdparams', 'pdopt', 'pdckpt', 'pkl', 'pickle'])
 
 /** flax's `<prefix><step>` and `.msgpack`, and a component of spaCy's. */
 const msgpackName = /(^|\/)model$|(^|\/)[^/.]*\d$|\.msgpack$/

@@ -12,7 +12,7 @@ import { namePacking, nameStandIn } from '../../tensors/read/index.js'
 
 /** Names that files of weights have, and hardly any others. */
 const weightsSuffixes = new Set(
-  'safetensors gguf onnx h5 hdf5 keras pt pth ckpt bin npz npy nemo msgpack pdparams'.split(' '),
+  'safetensors gguf onnx h5 hdf5 keras pt pth ckpt bin npz npy nemo msgpack pdparams pdckpt'.split(' '),
 )
 
 /** Pickles, which may be packed as a whole (joblib, pandas) and, by protocol 0, are text. */

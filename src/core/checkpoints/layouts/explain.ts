@@ -50,7 +50,8 @@ export async function explainPath(storage: ReadStorage, path: string): Promise<E
   const [listing] = await tree.list([run])
   if (listing?.ok === false) throw listing.error
   const entries = listing?.value ?? []
-  if (!entries.some(({ name }) => name === basename(path))) {
+  const isRoot = run === path
+  if (!isRoot && !entries.some(({ name }) => name === basename(path))) {
     throw new CkptError('not-found', `${path}: nothing there`, { hint: `see what there is: ls -a ${quoteWord(run)}` })
   }
   const { folder, name, checkpoint } = await findOutermost(tree, path, { path: run, entries })

@@ -39,7 +39,7 @@ export {
 } from './measure-sizes.js'
 export { explainTemporary, findLeftovers, type SaveLeftover } from './leftovers.js'
 export { findLayout, hasOwnLayouts, isOwnLayout, knownLayouts, knownSpecs, useOwnLayouts } from './registry.js'
-export { resumeOnly } from './roles.js'
+export { filesTogether, resumeOnly } from './roles.js'
 export { complete, scanFolder } from './scan.js'
 export { readHistory, type Axis, type History } from './history.js'
 export { isRunOfFolders, locateRun } from './locate-run.js'

@@ -76,7 +76,7 @@ export function isTrainingConfig(name: string): boolean {
 /** Files that only their own framework's loader reads, whole: nothing in them can be left out. */
 export function keepsOwnForm(layout: string, path: string): boolean {
   if (layout === 'speechbrain') return true
-  return /\.(?:keras|h5|hdf5|nemo|pdparams|gguf|onnx|msgpack|zip|json|ubj|cbm)$/i.test(path)
+  return /\.(?:keras|h5|hdf5|nemo|pdparams|pdckpt|gguf|onnx|msgpack|zip|json|ubj|cbm)$/i.test(path)
 }
 
 /** `model.safetensors` for the only weights of a checkpoint, else by their own keys. */

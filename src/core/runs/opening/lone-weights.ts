@@ -75,7 +75,7 @@ export async function orLoneFolder<T>(storage: ReadStorage, path: string, open: 
 const mostFolders = 64
 
 const weightsName =
-  /\.(?:safetensors|gguf|onnx|h5|hdf5|keras|pt|pth|ckpt|bin|npz|npy|nemo|msgpack|pdparams|distcp)(?:\.index\.json)?$|\.index\.json$/i
+  /\.(?:safetensors|gguf|onnx|h5|hdf5|keras|pt|pth|ckpt|bin|npz|npy|nemo|msgpack|pdparams|pdckpt|distcp)(?:\.index\.json)?$|\.index\.json$/i
 
 function weightsIn(entries: readonly DirectoryEntry[]): string[] {
   return entries.flatMap(({ name, kind }) => {

@@ -1,15 +1,17 @@
 /** What a demotion of one run would do: a prune's plan, of which each entry loses a part only. */
+import { join } from 'node:path'
 import type { Checkpoint, Run } from '../../checkpoint.js'
 import {
   bytesFreedBy,
   demoteCheckpoints,
+  folderOfParts,
   type Demoted,
   type DemoteOptions,
   type Demoting,
 } from '../../changes/disposal/index.js'
 import { stateFolderOf } from '../../changes/state/index.js'
 import { CkptError } from '../../errors.js'
-import { resumeOnly } from '../../checkpoints/layouts/index.js'
+import { filesTogether, resumeOnly } from '../../checkpoints/layouts/index.js'
 import { bestOrder, byRecency, describeOrder, rank, type Order } from '../../choosing/selection/index.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { keepBooks, planPointerChanges, toPointed, type Parting, type Pointed } from './update-pointers.js'
@@ -40,9 +42,9 @@ export async function planDemote(
   request: DemoteRequest,
   context: PruneContext,
 ): Promise<DemotePlan> {
-  refuseFiles(run)
   const narrowed = request.olderThanBest === undefined ? null : olderThanBest(run, request, context.now)
   const drops = await dropsOf(storage, run.checkpoints)
+  refuseFiles(run, drops)
   const why = (checkpoint: Checkpoint): string | null => {
     if (narrowed !== null && !narrowed.older.has(checkpoint.name)) return narrowed.reason
     if (checkpoint.demoted !== undefined) return 'demoted already'
@@ -54,7 +56,9 @@ export async function planDemote(
   const query = ranks ? request.query : { ...request.query, orders: [] }
   const plan = await planPrune(storage, run, { ...request, query, isExcluded: why, removeDamaged: false }, context)
   const demote = plan.remove.map(({ checkpoint }) => ({ checkpoint, drop: drops.get(checkpoint.path) ?? [] }))
-  const paths = demote.flatMap(({ checkpoint, drop }) => drop.map((name) => ({ path: `${checkpoint.path}/${name}` })))
+  const paths = demote.flatMap(({ checkpoint, drop }) =>
+    drop.map((name) => ({ path: join(folderOfParts(checkpoint), name) })),
+  )
   const pointers = (await planPointerChanges(storage, run, partingOf(plan.keep, demote))).map(toPointed)
   return { ...plan, demote, pointers, freedBytes: await bytesFreedBy(storage, paths) }
 }
@@ -88,27 +92,33 @@ export async function carryOutDemotion(
   return { ...done, failed: [...bound, ...done.failed], pointed }
 }
 
+type Drops = ReadonlyMap<string, readonly string[] | null>
+
 /** Throws CkptError `refused` where there is nothing to drop a part of. */
-function refuseFiles({ path, checkpoints }: Run): void {
+function refuseFiles({ path, checkpoints }: Run, drops: Drops): void {
   const [first] = checkpoints
-  if (first === undefined || checkpoints.some(({ kind }) => kind === 'directory')) return
+  const mayLose = ({ kind, path: at, demoted }: Checkpoint): boolean =>
+    kind === 'directory' || demoted !== undefined || drops.get(at)?.length !== 0
+  if (first === undefined || checkpoints.some(mayLose)) return
   const areGroups = checkpoints.some(({ kind }) => kind === 'group')
   const why = areGroups
-    ? 'its checkpoints are files beside one another, and files are dropped only from a checkpoint that is a folder'
+    ? 'its checkpoints are files beside one another, none of which only resuming needs'
     : 'each of its checkpoints is one file, and no part of a file can be dropped'
   throw new CkptError('refused', `${path}: ${why}`, {
     hint: `the weights alone, in a file of their own: ckpt convert ${quoteWord(first.path)} --to safetensors`,
   })
 }
 
-async function dropsOf(storage: ReadStorage, checkpoints: readonly Checkpoint[]) {
+/** By path, the names of what only resuming needs; null where that could not be listed. */
+async function dropsOf(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Drops> {
   const folders = checkpoints.filter(({ kind }) => kind === 'directory')
   const listings = await storage.list(folders.map(({ path }) => path))
   const listed = new Map(folders.map(({ path }, index) => [path, listings[index]]))
   return new Map(
-    checkpoints.map(({ path, layout }): [string, readonly string[] | null] => {
-      const listing = listed.get(path)
-      return [path, listing?.ok === false ? null : resumeOnly(layout, listing?.value ?? [])]
+    checkpoints.map((one): [string, readonly string[] | null] => {
+      const listing = listed.get(one.path)
+      if (listing?.ok === false) return [one.path, null]
+      return [one.path, resumeOnly(one.layout, listing?.value ?? filesTogether(one), one.kind)]
     }),
   )
 }

@@ -1,10 +1,16 @@
 /** What earlier commands on a run had left half done when they were stopped, brought to its end. */
 import { dirname } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
-import { addFinished, finishDemotions, type Finished, type FinishOptions } from '../../changes/disposal/index.js'
+import {
+  addFinished,
+  finishDemotions,
+  folderOfParts,
+  type Finished,
+  type FinishOptions,
+} from '../../changes/disposal/index.js'
 import { CkptError } from '../../errors.js'
 import { clearStaging } from '../../changes/publish/index.js'
-import { loadRun, resumeOnly } from '../../checkpoints/layouts/index.js'
+import { filesTogether, loadRun, resumeOnly } from '../../checkpoints/layouts/index.js'
 import { protectingPins } from '../protecting/protecting-pins.js'
 import type { Demotion, StateFolder } from '../../changes/state/index.js'
 import type { Storage } from '../../storage/storage.js'
@@ -41,15 +47,16 @@ export function finishDemotionsOf(storage: Storage, run: string, state: StateFol
 async function whyNotFinish(storage: Storage, path: string, state: StateFolder, demotion: Demotion) {
   const run = await loadRun(storage, path)
   const checkpoint = run.checkpoints.find(({ name }) => name === demotion.name)
-  if (checkpoint?.kind !== 'directory') return 'it is not a checkpoint of the run that could be demoted'
+  if (checkpoint === undefined) return 'it is not a checkpoint of the run that could be demoted'
   if ((await protectingPins(storage, path, state)).has(checkpoint.name)) return 'it is pinned'
-  const [listing] = await storage.list([checkpoint.path])
-  const there = listing?.ok === true ? listing.value : []
+  const [listing] = await storage.list([folderOfParts(checkpoint)])
+  const listed = listing?.ok === true ? listing.value : []
+  const there = checkpoint.kind === 'directory' ? listed : filesTogether(checkpoint)
   // What is gone may have been either.
   const gone = demotion.dropped
-    .filter(({ name }) => !there.some((entry) => entry.name === name))
+    .filter(({ name }) => !listed.some((entry) => entry.name === name))
     .flatMap(({ name }) => [{ name, kind: 'file' } as const, { name, kind: 'directory' } as const])
-  const allowed = new Set(resumeOnly(checkpoint.layout, [...there, ...gone]))
+  const allowed = new Set(resumeOnly(checkpoint.layout, [...there, ...gone], checkpoint.kind))
   const stray = demotion.dropped.find(({ name }) => !allowed.has(name))
   return stray === undefined ? null : `no demotion drops ${stray.name}`
 }

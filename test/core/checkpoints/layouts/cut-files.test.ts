@@ -1,5 +1,5 @@
 /** A file that was cut off is told as damaged, and not as one of weights alone, which nobody could know. */
-import { rmSync, truncateSync } from 'node:fs'
+import { renameSync, rmSync, truncateSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { type Checkpoint, isResumable } from '../../../../src/core/checkpoint.js'
@@ -57,4 +57,17 @@ it('and so is a folder of torch.distributed.checkpoint whose .metadata was cut, 
   const found = (await findRuns(localStorage(), run)).flatMap(({ checkpoints }) => checkpoints)
   const resumable = Object.fromEntries(found.map((one) => [one.name, isResumable(one)]))
   expect(resumable).toMatchObject({ epoch_2: true })
+})
+
+it("and so is Paddle's pickle of all in one file", async () => {
+  const run = copyFixture('frameworks/paddle/run/output')
+  for (const epoch of [0, 1]) renameSync(join(run, `${epoch}.pdparams`), join(run, `model_epoch_${epoch}.pdckpt`))
+  truncateSync(join(run, 'model_epoch_1.pdckpt'), 100)
+  const { checkpoints } = await loadRun(localStorage(), run)
+  const graded = await checkHealth(localStorage(), checkpoints, checkpoints, 'quick')
+  const packed = graded.filter(({ name }) => name.endsWith('.pdckpt'))
+  expect(packed.map(({ name, epoch, health }) => [name, epoch, health.grade])).toEqual([
+    ['model_epoch_0.pdckpt', 0, 'whole'],
+    ['model_epoch_1.pdckpt', 1, 'corrupt'],
+  ])
 })

@@ -42,6 +42,10 @@ describe('a path', () => {
     ])
   })
 
+  it('may be the root of all', async () => {
+    expect(await explained('/')).toMatchObject({ name: null, takes: [] })
+  })
+
   it('that is not there is refused with a hint that a shell takes as it is', async () => {
     const folder = join(write(makeFolder(), { "it's/x": '' }), "it's")
     await expect(explainPath(localStorage(), join(folder, 'y'))).rejects.toMatchObject({

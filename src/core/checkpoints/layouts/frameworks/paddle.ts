@@ -1,8 +1,8 @@
 /**
  * PaddlePaddle. `Model.fit` (paddle/hapi/callbacks.py, framework/io.py): the pair `<N>.pdparams` and `<N>.pdopt`, N an
  * epoch from 0, `final` at the end and `best_model` by early stopping. Scripts give names of their own
- * (`model_epoch_3.pdparams`, with `.pdsched` and the like beside; PaddleOCR adds `.states`), PaddleSeg a folder
- * `iter_<N>/` or `best_model/`. All are plain pickles of numpy arrays; the parameters are written first.
+ * (`model_epoch_3.pdparams`, with `.pdsched` and the like beside; PaddleOCR adds `.states`) or save all into one `.pdckpt`,
+ * PaddleSeg a folder `iter_<N>/` or `best_model/`. All are plain pickles of numpy arrays; the parameters are written first.
  */
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { FileRule, Form, LayoutSpec, Unit } from '../spec.js'
@@ -25,7 +25,7 @@ const common: Omit<Form, 'kind' | 'name'> = {
 export const paddle: LayoutSpec = {
   id: 'paddle',
   title: 'PaddlePaddle',
-  looks: '<N>.pdparams with <N>.pdopt, iter_<N>/model.pdparams',
+  looks: '<N>.pdparams with <N>.pdopt, <name>.pdckpt, iter_<N>/model.pdparams',
   forms: [
     {
       ...common,
@@ -35,13 +35,19 @@ export const paddle: LayoutSpec = {
       facts: [{ from: 'name', words: true }],
     },
     {
+      kind: 'file',
+      name: /\.pdckpt$/,
+      proof: { sure: [{ head: 'pickle' }], typical: /\.pdckpt$/ },
+      facts: [{ from: 'name', words: true }],
+    },
+    {
       ...common,
       kind: 'folder',
       name: /^(?:iter_?(?<step>\d+)|epoch_?(?<epoch>\d+)|best_model|final|latest)$/,
     },
   ],
-  best: /^best_model(?:\.pdparams)?$/,
-  copies: { names: /^(?:best_?\w*|final|latest)(?:\.pdparams)?$/, by: ['content'] },
+  best: /^best_model(?:\.pd(?:params|ckpt))?$/,
+  copies: { names: /^(?:best_?\w*|final|latest)(?:\.pd(?:params|ckpt))?$/, by: ['content'] },
 }
 
 function hasOptimizer({ entries }: Unit): boolean {
