@@ -16,16 +16,20 @@ import { extentOf, type Extent } from './trailing-zeros.js'
 /** What one of them is checked by; null for a file that none of them is. `head` are its first 512 bytes. */
 export function checkFor(name: string, head: Uint8Array): ((source: ByteSource) => Promise<unknown>) | null {
   const own = ownFormats.get(suffixOf(name).toLowerCase())
+  // HDF5 can begin behind a block of the user's.
+  if (own === hdf5) return checkHdf5End
   if (own?.begins(head) === false) return () => Promise.reject(noSignature(own.title))
   if (isHdf5(head)) return checkHdf5End
   if (isOnnx(name)) return checkOnnx
   return null
 }
 
+const hdf5 = { title: 'an HDF5 file', begins: isHdf5 }
+
 /** Formats that a name stands for alone, so that a file of that name which begins otherwise is none. */
 const ownFormats: ReadonlyMap<string, { readonly title: string; begins(head: Uint8Array): boolean }> = new Map([
-  ['h5', { title: 'an HDF5 file', begins: isHdf5 }],
-  ['hdf5', { title: 'an HDF5 file', begins: isHdf5 }],
+  ['h5', hdf5],
+  ['hdf5', hdf5],
   ['gguf', { title: 'a GGUF file', begins: isGguf }],
   ['npy', { title: 'a NumPy array', begins: isNpy }],
   ['npz', { title: 'an archive of NumPy arrays', begins: isZip }],

@@ -8,9 +8,21 @@ export function isHdf5(head: Uint8Array): boolean {
   return head.length >= magic.length && magic.every((byte, index) => head[index] === byte)
 }
 
+/**
+ * The byte at which HDF5 begins: 0, or behind a user block of 512, 1024, 2048 … bytes; null for a file that is none.
+ */
+export async function hdf5Start(source: ByteSource): Promise<number | null> {
+  for (let at = 0; at + magic.length <= source.byteLength; at = Math.max(512, 2 * at)) {
+    if (isHdf5(await source.read(at, magic.length))) return at
+  }
+  return null
+}
+
 /** Throws FormatError for a file that is shorter than its superblock says, or whose superblock is none. */
 export async function checkHdf5End(source: ByteSource): Promise<void> {
-  const block = Buffer.from(await source.read(0, 96))
+  const start = await hdf5Start(source)
+  if (start === null) throw new FormatError('does not begin as an HDF5 file', { offset: 0 })
+  const block = Buffer.from(await source.read(start, 96))
   const version = block[8]
   // Versions 0 and 1 have counts before the addresses: base, free space, end of file. The others base, extension, end.
   const isOld = version === 0 || version === 1

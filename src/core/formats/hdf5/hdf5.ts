@@ -32,10 +32,13 @@ const deepest = 200
 /** Characters of all paths together. */
 const mostText = 1 << 26
 
-/** Throws FormatError with the place of what is broken; `refused` for a form that is not read. */
-export async function readHdf5(file: ByteSource): Promise<Hdf5File> {
+/**
+ * `userBlock` are the bytes that lie before `file`, and that it counts as its own. Throws FormatError with the place of
+ * what is broken; `refused` for a form that is not read.
+ */
+export async function readHdf5(file: ByteSource, userBlock = 0): Promise<Hdf5File> {
   const source = new Hdf5Source(file)
-  const root = await readSuperblock(source)
+  const root = await readSuperblock(source, userBlock)
   const entries: Hdf5Entry[] = []
   const groups = new Set<number>()
   let text = 0
@@ -60,7 +63,7 @@ export async function readHdf5(file: ByteSource): Promise<Hdf5File> {
 }
 
 /** Gives the address of the root group's header. */
-async function readSuperblock(source: Hdf5Source): Promise<number> {
+async function readSuperblock(source: Hdf5Source, userBlock: number): Promise<number> {
   const head = await source.readSome(0, 128, 'the superblock')
   head.skip(8)
   const version = head.u8()
@@ -73,13 +76,12 @@ async function readSuperblock(source: Hdf5Source): Promise<number> {
   if (version >= 2) sized.skip(12)
   else sized.skip(version === 0 ? 24 : 28)
   const base = sized.address()
-  if (base !== 0) throw sized.fail(`addresses that count from byte ${base}`)
+  if (base !== userBlock) throw sized.fail(`addresses that count from byte ${base}`)
   sized.skip(offsetSize)
   const end = sized.address()
-  if (end !== null && end > source.byteLength) {
-    throw new FormatError(`ends early: it says that it has ${end} bytes, and there are ${source.byteLength}`, {
-      offset: source.byteLength,
-    })
+  const size = source.byteLength + userBlock
+  if (end !== null && end > size) {
+    throw new FormatError(`ends early: it says that it has ${end} bytes, and there are ${size}`, { offset: size })
   }
   if (version < 2) sized.skip(2 * offsetSize)
   const root = sized.address()

@@ -23,11 +23,21 @@ import { heldBytes } from './storage-bytes.js'
 import type { TensorFile } from './tensor.js'
 import { nameOfTorchDtype, numberSize } from './torch-dtypes.js'
 import { turned } from './big-endian.js'
+import { OwningWindow } from './window-handle.js'
+
+/** Behind a user block of so many bytes. Throws FormatError. */
+export async function openBehindUserBlock(handle: ReadHandle, userBlock: number): Promise<TensorFile> {
+  return openHdf5(new OwningWindow(handle, userBlock, handle.size - userBlock), undefined, userBlock)
+}
 
 /** Reads what describes the datasets of an open file, no values. Throws FormatError. */
-export async function openHdf5(handle: ReadHandle, metadata?: ReadonlyMap<string, string>): Promise<TensorFile> {
+export async function openHdf5(
+  handle: ReadHandle,
+  metadata?: ReadonlyMap<string, string>,
+  userBlock = 0,
+): Promise<TensorFile> {
   const stat = await handle.stat()
-  const file = await readHdf5(sourceOf(handle))
+  const file = await readHdf5(sourceOf(handle), userBlock)
   const isPlain = ({ dataset }: Hdf5Entry): boolean => dataset.type.name !== null
   const others = file.entries.filter((entry) => !isPlain(entry))
   return new ListedFile(onlyFile(handle, stat), {

@@ -8,7 +8,7 @@ import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { openHdf5 } from './hdf5-file.js'
 import type { TensorFile } from './tensor.js'
-import { WindowHandle } from './window-handle.js'
+import { OwningWindow } from './window-handle.js'
 
 const weightsName = /^model\.weights\.(h5|npz|json)$/
 const largestFacts = 1 << 16
@@ -40,20 +40,5 @@ export async function openKeras(handle: ReadHandle, archive: ZipArchive): Promis
       metadata.set(key, value)
     }
   }
-  return openHdf5(new ArchiveWindow(handle, offset, length), metadata)
-}
-
-/** The window closes the file: nothing else of the archive is kept. */
-class ArchiveWindow extends WindowHandle {
-  constructor(
-    private readonly whole: ReadHandle,
-    start: number,
-    size: number,
-  ) {
-    super(whole, start, size)
-  }
-
-  override async close(): Promise<void> {
-    await this.whole.close()
-  }
+  return openHdf5(new OwningWindow(handle, offset, length), metadata)
 }

@@ -9,7 +9,9 @@ import { isFlaxMsgpack } from '../../formats/msgpack/flax.js'
 import { openFlax } from './flax-file.js'
 import { isGguf } from '../../formats/gguf/gguf.js'
 import { isHdf5 } from '../../formats/hdf5/hdf5.js'
-import { openHdf5 } from './hdf5-file.js'
+import { hdf5Start } from '../../formats/hdf5/end.js'
+import { sourceOf } from '../../storage/file-source.js'
+import { openBehindUserBlock, openHdf5 } from './hdf5-file.js'
 import { openGguf } from './gguf-file.js'
 import { openNpy } from './npy-file.js'
 import { nameForeignFormat } from './foreign-formats.js'
@@ -119,6 +121,8 @@ async function openHandle(among: readonly TensorFormat[], handle: ReadHandle, be
   const format = among.find((one) => one.recognises(head, handle.size))
   if (format !== undefined) return format.open(handle, beside)
   if (among === formats && isOldPickle(head, handle)) return openPickle(handle)
+  const start = await hdf5Start(sourceOf(handle))
+  if (start !== null) return openBehindUserBlock(handle, start)
   const foreign = nameForeignFormat(head, handle.path)
   if (foreign !== undefined) {
     const code = foreign.isSound ? 'refused' : 'damaged'

@@ -27,3 +27,18 @@ export class WindowHandle implements ReadHandle {
     // The file is not ours.
   }
 }
+
+/** A part of a file of which nothing else is kept: the window closes it. */
+export class OwningWindow extends WindowHandle {
+  constructor(
+    private readonly whole: ReadHandle,
+    start: number,
+    size: number,
+  ) {
+    super(whole, start, size)
+  }
+
+  override async close(): Promise<void> {
+    await this.whole.close()
+  }
+}

@@ -122,7 +122,10 @@ function tar(members: Record<string, Uint8Array>): Buffer {
 const runsShell = Buffer.from("cos\nsystem\n(S'true'\ntR.")
 
 /** Written by Keras. */
-const hdf5 = fs.readFileSync(new URL('../../../fixtures/formats/hdf5/model.weights.h5', import.meta.url).pathname)
+const hdf5Of = (name: string) =>
+  fs.readFileSync(new URL(`../../../fixtures/formats/hdf5/${name}.h5`, import.meta.url).pathname)
+const hdf5 = hdf5Of('model.weights')
+const behindUserBlock = hdf5Of('user-block')
 
 /** ir_version 8, then a graph with one field. */
 const onnx = Buffer.from([0x08, 0x08, 0x3a, 0x06, 0x12, 0x04, 0x67, 0x67, 0x67, 0x67])
@@ -144,6 +147,7 @@ describe('a file of weights by itself', () => {
     ['m.nemo', tar({ 'model_config.yaml': Buffer.from('a: 1\n'), 'model_weights.ckpt': torchFile })],
     ['packed.nemo', gzipSync(tar({ 'model_weights.ckpt': torchFile }))],
     ['m.weights.h5', hdf5],
+    ['behind-user-block.h5', behindUserBlock],
     ['m.onnx', onnx],
     ['m.pt.gz', gzipSync(torchFile)],
   ])('that is whole is whole: %s', async (name, bytes) => {
@@ -184,6 +188,7 @@ describe('a file of weights by itself', () => {
     ],
     ['packed.nemo', gzipSync('model_config.yaml'), /what is packed is not a tar archive/],
     ['cut.h5', hdf5.subarray(0, -90), /ends early: \d+ of \d+ bytes, as its HDF5 superblock says/],
+    ['cut.h5', behindUserBlock.subarray(0, -90), /ends early: \d+ of \d+ bytes, .* \(from byte 512 on\)/],
     ['cut.onnx', onnx.subarray(0, 8), /field 7 ends at byte 10, and what holds it at byte 8/],
     ['page.bin', '<!DOCTYPE html><html></html>', /an HTML page/],
     ['lfs.pt', pointer, /a Git LFS pointer to a file of 12 bytes/],
