@@ -138,6 +138,20 @@ describe('several file systems', () => {
     expect(readdirSync(run)).toEqual([nameOf(3)])
   })
 
+  it('the search for the only run enters no other disk, and names it', async () => {
+    const above = temporaryDirectory()
+    const other = tmpfs('size=4m', join(above, 'other disk'))
+    makeRun(epochs(2), join(other, 'run'))
+    const missed = await ckpt(['find', above])
+    expect([missed.status, missed.stderr]).toEqual([
+      3,
+      expect.stringContaining(`name the one that is meant: '${other}'`),
+    ])
+    expect((await ckpt(['find', other])).status).toBe(0)
+    makeRun(epochs(3), join(above, 'here'))
+    expect((await ckpt(['find', above])).stdout).toBe(`${join(above, 'here', nameOf(3))}\n`)
+  })
+
   it.each([['a disk'], ['a folder of the same disk']])(
     '%s mounted inside of a checkpoint is not emptied',
     async (what) => {

@@ -46,7 +46,7 @@ async function answerTo(wanted: Wanted, line: TypedLine, spec: CompletionSpec, h
     case 'value':
       return valuesOf(wanted, line, here)
     case 'argument':
-      return argumentsOf(wanted, spec, here)
+      return argumentsOf(wanted, line, spec, here)
   }
 }
 
@@ -141,6 +141,7 @@ function beforeColumn(typed: string): string {
 
 async function argumentsOf(
   { command, name, positionals }: Extract<Wanted, { kind: 'argument' }>,
+  line: TypedLine,
   spec: CompletionSpec,
   here: Here,
 ): Promise<Completion> {
@@ -159,20 +160,18 @@ async function argumentsOf(
   if (command === 'find') {
     const words = positionals.some(isChoosingWord) ? [] : ['best', 'latest']
     const isRunNamed = positionals.some((word) => !isChoosingWord(word))
-    return isRunNamed
-      ? plain(words, 'none')
-      : plain([...words, ...(await runsBelow(here.storage, here.folder))], 'folders')
+    return isRunNamed ? plain(words, 'none') : plain([...words, ...(await runsTyped(line, here))], 'folders')
   }
   if (command === 'plot') {
     const keys = await metricKeysOf(here.storage, folderOf(positionals[0], here))
-    return plain([...keys, ...(await runsBelow(here.storage, here.folder))], 'folders')
+    return plain([...keys, ...(await runsTyped(line, here))], 'folders')
   }
   if (command === 'trash restore') return plain(await trashedNames(here.storage, here.folder), 'files')
   switch (name) {
     case 'run':
     case 'runs':
     case 'root':
-      return plain(await runsBelow(here.storage, here.folder), 'folders')
+      return plain(await runsTyped(line, here), 'folders')
     case 'checkpoint':
     case 'what':
     case 'source':
@@ -186,6 +185,13 @@ async function argumentsOf(
     default:
       return plain([], 'files')
   }
+}
+
+/** Runs below the folder that the word at the cursor ends in, as they would be typed. */
+async function runsTyped({ current }: TypedLine, here: Here): Promise<string[]> {
+  const lead = current.slice(0, current.lastIndexOf('/') + 1)
+  const runs = await runsBelow(here.storage, folderOf(lead, here), current.slice(lead.length))
+  return runs.map((run) => lead + run)
 }
 
 /** As the shell would read a word that names a folder. */

@@ -1,10 +1,10 @@
 /** Names that completion finds in a run. A run that cannot be read has none: pressing Tab never shows an error. */
 import { relative } from 'node:path'
 import type { Checkpoint } from '../../core/checkpoint.js'
-import { findRuns } from '../../core/checkpoints/layouts/index.js'
+import { locateRuns } from '../../core/checkpoints/layouts/index.js'
 import { metricOrders, varyingKeys } from '../../core/choosing/selection/index.js'
 import { CkptError } from '../../core/errors.js'
-import { openNamed, openRun } from '../../core/runs/index.js'
+import { openNamed, openRunAt } from '../../core/runs/index.js'
 import { openRunTrash } from '../../core/runs/from-trash/run-trash.js'
 import type { Storage } from '../../core/storage/storage.js'
 
@@ -51,45 +51,37 @@ export async function fileKeys(storage: Storage, folder: string): Promise<string
 
 /** Folders that are looked at for runs, at most: a press of Tab must not crawl through a disk. */
 const mostFolders = 200
-const deepest = 3
+/** Runs that tell which names there are where a folder stands for several: they mostly have the same. */
+const mostAsked = 3
 
-/** Relative to the folder; the folder itself left out. */
-export async function runsBelow(storage: Storage, folder: string): Promise<string[]> {
-  return orNone(async () => {
-    if (!(await isSmall(storage, folder))) return []
-    const runs = await findRuns(storage, folder)
-    return runs.map(({ path }) => relative(folder, path)).filter((path) => path !== '' && !path.startsWith('..'))
-  })
+/** Relative to `folder` (absolute), below folders there whose names begin as typed; none where it is a run itself. */
+export async function runsBelow(storage: Storage, folder: string, begun: string): Promise<string[]> {
+  const runs = await all(locateRuns(storage, folder, { most: mostFolders, begun }))
+  return runs.map((path) => relative(folder, path)).filter((path) => path !== '')
 }
 
-async function isSmall(storage: Storage, folder: string): Promise<boolean> {
-  let level = [folder]
-  let seen = 0
-  for (let depth = 0; depth < deepest && level.length > 0; depth += 1) {
-    const listings = await storage.list(level)
-    level = listings.flatMap((listing, index) =>
-      listing.ok
-        ? listing.value.filter(({ kind }) => kind === 'directory').map(({ name }) => `${level[index] ?? ''}/${name}`)
-        : [],
-    )
-    seen += level.length
-    if (seen > mostFolders) return false
-  }
-  return true
-}
-
+/** Of the only run at or below the folder. */
 function checkpointsOf(storage: Storage, folder: string): Promise<readonly Checkpoint[]> {
-  return orNone(async () => [...(await openRun(storage, folder, { mostFolders })).checkpoints])
+  return orNone(async () => {
+    const [only, ...others] = await all(locateRuns(storage, folder, { most: mostFolders }), 2)
+    return only === undefined || others.length > 0 ? [] : [...(await openRunAt(storage, only)).checkpoints]
+  })
 }
 
-/** Of all runs below the folder, where it is above several: of commands that take them all. */
+/** Of some of the runs, where the folder is above several: of commands that take them all. */
 async function checkpointsBelow(storage: Storage, folder: string): Promise<readonly Checkpoint[]> {
-  const own = await checkpointsOf(storage, folder)
-  if (own.length > 0) return own
   return orNone(async () => {
-    if (!(await isSmall(storage, folder))) return []
-    return (await findRuns(storage, folder)).flatMap(({ checkpoints }) => checkpoints)
+    const runs = await all(locateRuns(storage, folder, { most: mostFolders }), mostAsked)
+    const opened = await Promise.all(runs.map((path) => openRunAt(storage, path)))
+    return opened.flatMap(({ checkpoints }) => checkpoints)
   })
+}
+
+/** What comes, as many as that. */
+async function all(coming: AsyncIterable<string>, most = Infinity): Promise<string[]> {
+  const came: string[] = []
+  for await (const one of coming) if (came.push(one) >= most) break
+  return came
 }
 
 async function orNone<T>(find: () => Promise<T[]>): Promise<T[]> {

@@ -169,4 +169,15 @@ describe('completion in a run', () => {
   it('offers runs below the folder', async () => {
     expect(await valuesAt('list |', dirname(run))).toEqual(['runs-nutshell'])
   })
+
+  it('offers runs and metrics where there are many of each, and none of a run that is named', async () => {
+    const above = temporaryDirectory()
+    const names = Array.from({ length: 50 }, (_, index) => `run${index + 10}`)
+    for (const name of names) cpSync(run, join(above, 'all', name, 'save'), { recursive: true })
+    expect(await valuesAt('list |', above)).toEqual(names.map((name) => `all/${name}/save`))
+    expect(await valuesAt('list all/run2|', above)).toEqual(names.slice(10, 20).map((name) => `all/${name}/save`))
+    expect(await valuesAt('list all/run20/save/|', above)).toEqual([])
+    expect(await valuesAt('list --min lo|', above)).toEqual(['loss'])
+    expect(await valuesAt('pin |', above)).toEqual([])
+  })
 })

@@ -4,7 +4,7 @@ import type { Run } from '../../checkpoint.js'
 import { CkptError, reasonOf, StorageError, type ErrorDetails } from '../../errors.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { Folder } from './layout.js'
-import { compareText } from './folders.js'
+import { compareText, onFileSystemOf } from './folders.js'
 import { scanFolder } from './scan.js'
 import { holdsNoRun } from './folders-without-runs.js'
 import { isDownloadCache } from './download-caches.js'
@@ -182,18 +182,21 @@ interface Search {
   readonly isWhole: boolean
   /** Folders that could not be read. */
   readonly unreadable: number
+  /** Paths where another file system is mounted, which is not searched. */
+  readonly mounts: readonly string[]
 }
 
-/** Level by level, so that each level is one call of the storage. */
+/** Level by level, so that each level is one call of the storage. On the file system of `root` alone. */
 async function searchBelow(storage: ReadStorage, root: Folder, most: number): Promise<Search> {
   const runs: Run[] = []
+  const mounts: string[] = []
   let unreadable = 0
   let looked = 1
   let level: Folder[] = [root]
   for (let depth = 0; level.length > 0; depth += 1) {
     const below: { readonly path: string; readonly layouts: readonly string[] }[] = []
     for (const folder of level) {
-      if (runs.length >= enoughRuns) return found(runs, { isWhole: false, unreadable })
+      if (runs.length >= enoughRuns) return found(runs, { isWhole: false, unreadable, mounts })
       const checkpoints = await scanFolder(storage, folder)
       if (checkpoints.length > 0) runs.push({ path: folder.path, checkpoints })
       const taken = takenBy(folder.path, checkpoints)
@@ -203,16 +206,20 @@ async function searchBelow(storage: ReadStorage, root: Folder, most: number): Pr
     if (depth === deepest) break
     looked += below.length
     if (looked > most) throw tooManyFolders(root.path, most)
-    const listings = await storage.list(below.map(({ path }) => path))
+    const paths = below.map(({ path }) => path)
+    const own = new Set(await onFileSystemOf(storage, root.path, paths))
+    mounts.push(...paths.filter((path) => !own.has(path)))
+    const here = below.filter(({ path }) => own.has(path))
+    const listings = await storage.list(here.map(({ path }) => path))
     level = []
-    below.forEach(({ path, layouts }, index) => {
+    here.forEach(({ path, layouts }, index) => {
       const listing = listings[index]
       const folder = listing?.ok === true ? { path, entries: listing.value } : null
       if (folder !== null && !holdsNoRun(folder, layouts) && !isDownloadCache(folder)) level.push(folder)
       else if (listing?.ok === false && listing.error.code === 'system') unreadable += 1
     })
   }
-  return found(runs, { isWhole: true, unreadable })
+  return found(runs, { isWhole: true, unreadable, mounts })
 }
 
 function found(runs: readonly Run[], search: Omit<Search, 'runs'>): Search {
@@ -232,7 +239,13 @@ function noRun(path: string, search: Search): CkptError {
       hint: `see which: find ${quoteWord(path)} -type d ! -readable`,
     })
   }
-  return new NoRunError(message, { hint: whatRunsAre })
+  return new NoRunError(message, { hint: search.mounts.length > 0 ? whereElse(search.mounts) : whatRunsAre })
+}
+
+function whereElse(mounts: readonly string[]): string {
+  const listed = mounts.slice(0, mostListed).map(quoteWord).join(', ')
+  const more = mounts.length > mostListed ? ', …' : ''
+  return `other file systems below it were not searched; name the one that is meant: ${listed}${more}`
 }
 
 function severalRuns(path: string, { runs, isWhole }: Search): CkptError {

@@ -21,6 +21,21 @@ export function prefixOf(folder: string): string {
   return folder.endsWith(sep) ? folder : folder + sep
 }
 
+/** Of these folders below `root` (absolute, all) those on its file system, and those of which that cannot be told. */
+export async function onFileSystemOf(
+  storage: ReadStorage,
+  root: string,
+  paths: readonly string[],
+): Promise<readonly string[]> {
+  if (paths.length === 0) return paths
+  const [own, ...stats] = await storage.lstat([`${root}/.`, ...paths])
+  if (own?.ok !== true) return paths
+  return paths.filter((_, index) => {
+    const stat = stats[index]
+    return stat?.ok !== true || stat.value.device === own.value.device
+  })
+}
+
 /** Parts of a list, so that what is read at once has a bound. */
 export function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]> {
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)

@@ -42,7 +42,7 @@ export { findLayout, hasOwnLayouts, isOwnLayout, knownLayouts, knownSpecs, useOw
 export { filesTogether, resumeOnly } from './roles.js'
 export { complete, scanFolder } from './scan.js'
 export { readHistory, type Axis, type History } from './history.js'
-export { isRunOfFolders, locateRun } from './locate-run.js'
+export { isRunOfFolders, locateRun, locateRuns } from './locate-run.js'
 export { ScanTree } from './scan-tree.js'
 export {
   insideOf,

@@ -1,7 +1,8 @@
-/** Finds the one run below a folder that the folder stands for, without reading its checkpoints. */
-import { dirname } from 'node:path'
+/** Finds runs below a folder, and the one that a folder stands for, without reading their checkpoints. */
+import { basename, dirname } from 'node:path'
 import type { ReadStorage } from '../../storage/storage.js'
 import { isDownloadCache } from './download-caches.js'
+import { onFileSystemOf } from './folders.js'
 import { foldersIn } from './walk.js'
 import type { Folder } from './layout.js'
 import { scanFolder } from './scan.js'
@@ -16,29 +17,48 @@ const deepest = 8
  * is none, or nothing can be listed, `path` itself. Never throws.
  */
 export async function locateRun(storage: ReadStorage, path: string): Promise<string> {
-  return locateIn(ScanTree.over(storage), path)
+  const tree = ScanTree.over(storage)
+  const [listing] = await tree.list([path])
+  // Without a folder in it there is no other, whatever lies in it.
+  if (listing?.ok === true && foldersIn({ path, entries: listing.value }).length === 0) return path
+  for await (const found of locateRuns(tree, path, { most: mostFolders })) return found
+  return path
 }
 
-async function locateIn(storage: ReadStorage, path: string): Promise<string> {
+export interface LocateBounds {
+  /** Folders after which the search ends. */
+  readonly most: number
+  /** Of the folders in `path` only those whose names begin so are looked at. */
+  readonly begun?: string
+}
+
+/**
+ * Folders of runs at and below `path` (absolute), on its file system, level by level. None below one of them is looked
+ * for. What cannot be listed is passed over. Never throws.
+ */
+export async function* locateRuns(
+  storage: ReadStorage,
+  path: string,
+  { most, begun = '' }: LocateBounds,
+): AsyncGenerator<string> {
   let looked = 0
-  let level = [path]
+  let level: readonly string[] = [path]
   for (let depth = 0; depth <= deepest && level.length > 0; depth += 1) {
     looked += level.length
-    if (looked > mostFolders) break
+    if (looked > most) return
     const listings = await storage.list(level)
-    const folders = level.flatMap((one, index): Folder[] => {
+    const below: string[] = []
+    for (const [index, one] of level.entries()) {
       const listing = listings[index]
-      if (listing?.ok !== true) return []
+      if (listing?.ok !== true) continue
       const folder = { path: one, entries: listing.value }
-      return depth > 0 && isDownloadCache(folder) ? [] : [folder]
-    })
-    const below = folders.flatMap(foldersIn).sort()
-    // Then there is no other, whatever lies in it.
-    if (depth === 0 && below.length === 0) break
-    for (const folder of folders) if (await holdsCheckpoint(storage, folder)) return folder.path
-    level = below
+      if (depth > 0 && isDownloadCache(folder)) continue
+      if (await holdsCheckpoint(storage, folder)) yield one
+      else below.push(...foldersIn(folder))
+    }
+    const wanted = depth === 0 ? below.filter((one) => basename(one).startsWith(begun)) : below.sort()
+    level = await onFileSystemOf(storage, path, wanted)
   }
-  return path
 }
 
 /** A few entries at first, then more: of a run the first tell it already, and its metas are not all read. */

@@ -4,7 +4,7 @@ import { CkptError, reasonOf } from '../../errors.js'
 import type { Run } from '../../checkpoint.js'
 import { yieldToEvents } from '../../storage/yield-to-events.js'
 import type { DirectoryEntry, EntryKind, ReadStorage } from '../../storage/storage.js'
-import { batches, compareText, foldersOfKernel, foldersOfTools, prefixOf } from './folders.js'
+import { batches, compareText, foldersOfKernel, foldersOfTools, onFileSystemOf, prefixOf } from './folders.js'
 import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { Folder } from './layout.js'
@@ -195,23 +195,13 @@ class Walk {
 
   /** Those that can be listed; one that is not there any more is nothing to tell of. */
   private async list(paths: readonly string[]): Promise<Folder[]> {
-    const own = await this.onThisFileSystem(paths)
+    const own = this.options.crossFileSystems === true ? paths : await onFileSystemOf(this.tree, this.root, paths)
     const listings = await this.tree.list(own)
     return own.flatMap((path, index): Folder[] => {
       const listing = listings[index]
       if (listing?.ok === true) return [{ path, entries: listing.value }]
       if (listing?.error.code === 'system') this.options.onUnreadable?.(path, reasonOf(listing.error))
       return []
-    })
-  }
-
-  private async onThisFileSystem(paths: readonly string[]): Promise<readonly string[]> {
-    if (this.options.crossFileSystems === true || paths.length === 0) return paths
-    const [root, ...stats] = await this.tree.lstat([`${this.root}/.`, ...paths])
-    if (root?.ok !== true) return paths
-    return paths.filter((_, index) => {
-      const stat = stats[index]
-      return stat?.ok !== true || stat.value.device === root.value.device
     })
   }
 
