@@ -107,7 +107,7 @@ export async function refuseUnsafeFile(source: ByteSource, head: Uint8Array, { l
 export async function refuseUnsafePacked(source: ByteSource, packed: Uint8Array, audit: Audit): Promise<void> {
   if (!mayBeginPickle((await unpackFirst(source, packed, longHead)).bytes)) return
   const { bytes, ending } = await unpackFirst(source, packed, mostOf(source, 'deflated', audit))
-  audit.unpacking.spend(source.byteLength, bytes.length)
+  spend(source, 'deflated', audit, bytes.length)
   const head = bytes.subarray(0, longHead)
   const read = async (length: number) => bytes.subarray(0, length)
   const part: Part = { size: bytes.length, head, read, what: 'the pickle packed in it', tell: audit.tell }
@@ -197,7 +197,7 @@ export async function refuseUnsafeArchive(source: ByteSource, archive: ZipArchiv
   if (main !== undefined && !isProgram) {
     const part = { ...(await partOf(source, archive, main, audit, readSmallEntry)), what: 'its pickle' }
     const read = await refuseUnsafeFrom(part, 0, { bytes: mostOf(source, main.method, audit), limits })
-    if (main.method !== 'stored') audit.unpacking.spend(source.byteLength, read)
+    spend(source, main.method, audit, read)
   }
   // Many small entries lie near each other.
   const near = archive.count > 100 ? inBlocks(source) : source
@@ -208,7 +208,7 @@ export async function refuseUnsafeArchive(source: ByteSource, archive: ZipArchiv
     if (main !== undefined && ownRecord.test(own)) continue
     const bytes = Math.min(left, mostOf(source, entry.method, audit))
     const read = await refuseUnsafePart(await partOf(near, archive, entry, audit), { bytes, limits })
-    if (entry.method !== 'stored') audit.unpacking.spend(source.byteLength, read)
+    spend(source, entry.method, audit, read)
     left -= read
     if (left <= 0) return
   }
@@ -218,6 +218,10 @@ export async function refuseUnsafeArchive(source: ByteSource, archive: ZipArchiv
 function mostOf(source: ByteSource, method: ZipEntry['method'], { level, unpacking }: Audit): number {
   const most = largestPickle[level]
   return method === 'stored' ? most : Math.min(most, unpacking.mostOf(source.byteLength))
+}
+
+function spend(source: ByteSource, method: ZipEntry['method'], { unpacking }: Audit, bytes: number): void {
+  if (method !== 'stored') unpacking.spend(source.byteLength, bytes)
 }
 
 /** What torch itself puts beside its pickle: numbers, and a few words. */
