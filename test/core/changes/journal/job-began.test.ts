@@ -23,18 +23,22 @@ describe('how a job began and ended', () => {
   it('is told by the rank that was killed, though the others failed by themselves after it', () => {
     const entries = [start(1), start(2), end(10, 'preempted'), end(11, 'failed')]
 
-    expect(beganFromNothing(entries)).toEqual({ ending: 'preempted', endedAt: 10 })
+    expect(beganFromNothing(entries)).toEqual({ startedAt: 1, ending: 'preempted', endedAt: 10 })
     expect(beganFromNothing([...entries.slice(0, 2), end(9, 'failed'), end(10, 'preempted')])?.ending).toBe('preempted')
   })
 
   it('is not known while one of its ranks has no end', () => {
-    expect(beganFromNothing([start(1), start(2), end(10, 'failed')])).toEqual({ ending: null, endedAt: null })
+    expect(beganFromNothing([start(1), start(2), end(10, 'failed')])).toEqual({
+      startedAt: 1,
+      ending: null,
+      endedAt: null,
+    })
   })
 
   it('has nothing to do with the end of an earlier start', () => {
     const entries = [start(1), end(5, 'preempted'), start(6), end(9, 'failed')]
 
-    expect(beganFromNothing(entries)).toEqual({ ending: 'failed', endedAt: 9 })
+    expect(beganFromNothing(entries)).toEqual({ startedAt: 6, ending: 'failed', endedAt: 9 })
   })
 
   it('is nothing where the last start had a checkpoint', () => {
