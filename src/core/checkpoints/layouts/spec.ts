@@ -290,7 +290,7 @@ export interface Picked {
 /** What `read` found of one unit; absent from its answer: it is none of this run's after all. */
 export interface Reading {
   readonly meta: Meta
-  /** Step and epoch, where they are not the `meta`'s. */
+  /** Step, epoch and `#save`, where they are not the `meta`'s. */
   readonly counts?: Meta
   readonly findings?: readonly Finding[]
   readonly measuredAt?: ReadonlyMap<string, Moment>

@@ -97,7 +97,7 @@ export function toCheckpoint(
     health: healthFrom('none', findings),
     pointsTo: reading?.pointsTo ?? pointersFrom(spec.namedBy?.(meta), pointers),
   }
-  const saveNumber = toFinite(meta.get('#save'))
+  const saveNumber = toFinite(meta.get('#save') ?? counts.get('#save'))
   if (saveNumber !== null) checkpoint.saveNumber = saveNumber
   if (measuredAt.size > 0) checkpoint.measuredAt = measuredAt
   if (directions.size > 0) checkpoint.directions = directions

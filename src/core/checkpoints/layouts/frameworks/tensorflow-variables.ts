@@ -123,14 +123,15 @@ const dtypeNames: ReadonlyMap<string, string> = new Map([
 const suffix = '/.ATTRIBUTES/VARIABLE_VALUE'
 
 /**
- * A variable right in the checkpoint by its own name; of an optimizer, how often it stepped. Null for any other, and for
- * the count of saves, which tells nothing of the training (tensorflow/python/checkpoint/checkpoint.py).
+ * A variable right in the checkpoint by its own name; of an optimizer, how often it stepped; `#save`, which save it is,
+ * which tells nothing else of the training (tensorflow/python/checkpoint/checkpoint.py). Null for any other.
  */
 function factOf({ name, shape, slices }: BundleTensor): string | null {
   if (shape.length > 0 || slices.length > 0) return null
   const own = name.endsWith(suffix) ? name.slice(0, -suffix.length) : name
   if (/^(?:opt|optimizer)\w*\/(?:_iterations|iter)$/.test(own)) return iterations
-  return own.includes('/') || own === 'save_counter' || own.startsWith('_') ? null : own
+  if (own === 'save_counter') return '#save'
+  return own.includes('/') || own.startsWith('_') ? null : own
 }
 
 const iterations = '#iterations'

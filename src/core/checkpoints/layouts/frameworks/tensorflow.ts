@@ -65,8 +65,9 @@ async function readAll(taken: readonly Taken[], { storage }: LayoutIo): Promise<
   const readings = new Map<Unit, Reading>()
   for (const { unit } of taken) {
     const { facts, findings, isModelAlone } = await readVariables(storage, unit)
-    const meta = withNameAndTime(facts, unit.name, times.get(unit.name))
-    readings.set(unit, { meta, findings, ...(isModelAlone === true ? { resumable: false } : {}) })
+    const counts = withNameAndTime(facts, unit.name, times.get(unit.name))
+    const meta = new Map([...counts].filter(([key]) => key !== '#save'))
+    readings.set(unit, { meta, counts, findings, ...(isModelAlone === true ? { resumable: false } : {}) })
   }
   return readings
 }
