@@ -60,11 +60,11 @@ export async function benchMany(folder) {
   ])
 }
 
-/** Each removes a copy, which is made again. */
+/** Each removes a copy, which is made again; what ckpt keeps beside it, its journal among that, begins anew too. */
 function removals(folder, run) {
   const copy = join(folder, 'copy')
   const after = () => {
-    rmSync(copy, { recursive: true, force: true })
+    for (const path of [copy, join(folder, '.ckpt', 'copy')]) rmSync(path, { recursive: true, force: true })
     execFileSync('cp', ['-r', '--preserve=timestamps', run, copy])
   }
   after()

@@ -230,7 +230,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       written === null ? this.planning(run, { ...(await this.once()), byHand }) : this.applying(run, written)
     const writers = await this.writers(run.path, this.flags.state)
     this.warnOfSpeechBrain(run, writers)
-    const onlyAsks = this.flags['dry-run']
+    const { onlyAsks } = this
     const intent = await this.long('checking', (work) =>
       intend({ now: this.now(), wait, utcOffset, writers, onlyAsks, ...this.stateLocation, ...work }),
     )
@@ -253,6 +253,11 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       "a job seems to be running here: SpeechBrain's own clean-up fails (FileNotFoundError) when checkpoints vanish " +
         'beside it; ckpt run with a policy prunes between two starts',
     )
+  }
+
+  /** A plan that is written down will be carried out. */
+  private get onlyAsks(): boolean {
+    return this.flags['dry-run'] && this.flags.plan === undefined
   }
 
   private planning(run: Run, request: PruneRequest) {
@@ -425,7 +430,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
           const own = await this.requestFor(kept === null ? run.path : root)
           const request = kept === null ? own : requestAcross(own, kept)
           const writers = await this.writers(run.path, this.flags.state)
-          const onlyAsks = this.flags['dry-run']
+          const { onlyAsks } = this
           const context = { now, wait, utcOffset, writers, onlyAsks, ...this.stateLocation, ...work }
           const plan = await planPrune(storage, run, request, context)
           const { protect = true, allowEmpty = false, proves = false } = request

@@ -168,6 +168,15 @@ describe('ckpt prune -r', () => {
 })
 
 describe('ckpt prune -r --plan and --apply', () => {
+  it('writes down what is to go with --dry-run too', async () => {
+    const root = sweep({ a: 3, b: 2 })
+    const file = join(root, 'plan.json')
+    await ckpt(['prune', '-r', root, '--keep', '1', '--plan', file, '--dry-run'])
+    const { status, stdout } = await ckpt(['prune', '-r', '--apply', file, '--yes'])
+    expect(stdout).toMatch(/removed 3 checkpoints of 2 runs/)
+    expect(status).toBe(0)
+  })
+
   it('writes the plan of all runs down, changes nothing, and does exactly that later', async () => {
     const root = sweep({ a: 4, b: 3, c: 1 })
     const file = join(root, 'plan.json')

@@ -206,6 +206,15 @@ describe('policies that cannot be meant', () => {
 })
 
 describe('a written plan', () => {
+  it('holds what is to go with --dry-run too', async () => {
+    const run = copyFixture('runs/asr_run')
+    const file = join(dirname(run), 'plan.json')
+    expect((await ckpt(['prune', run, '--keep', '1', '--plan', file, '--dry-run'])).status).toBe(0)
+    const before = left(run).length
+    expect((await ckpt(['prune', '--apply', file, '--yes'])).status).toBe(0)
+    expect(left(run).length).toBeLessThan(before)
+  })
+
   it('goes by what is whole to its last byte when it is done, and not when it was made', async () => {
     const run = copyFixture('runs/asr_run_damaged')
     const file = join(dirname(run), 'plan.json')

@@ -1,7 +1,8 @@
 /** Looking at everything below a path, links not followed and other file systems not entered. */
 import { sep } from 'node:path'
 import { StorageError } from '../errors.js'
-import type { DirectoryEntry, FolderLook, ReadStorage, Result, Stat } from './storage.js'
+import { PackedLooks } from './packed-looks.js'
+import type { DirectoryEntry, FolderLook, Looks, ReadStorage, Result, Stat } from './storage.js'
 
 export interface TreeEntry {
   /** Absolute. */
@@ -16,7 +17,13 @@ export interface Tree {
   /** Relative to the root, with `/`; empty for the root itself. Trees of the same names share the list. */
   readonly names: readonly string[]
   /** Of each name. */
-  readonly stats: readonly Stat[]
+  readonly stats: Stats
+}
+
+/** Stats in the order of the names. */
+export interface Stats extends Iterable<Stat> {
+  readonly length: number
+  at(index: number): Stat | undefined
 }
 
 /**
@@ -29,7 +36,10 @@ export async function readTree(storage: ReadStorage, root: string): Promise<Tree
   return trees.flatMap((tree) => {
     if (!tree.ok) throw tree.error
     const { names, stats } = tree.value
-    return stats.map((stat, index) => ({ path: pathBelow(root, names[index] ?? ''), name: names[index] ?? '', stat }))
+    return Array.from(stats, (stat, index) => {
+      const name = names[index] ?? ''
+      return { path: pathBelow(root, name), name, stat }
+    })
   })
 }
 
@@ -97,6 +107,8 @@ class GrowingTree {
   private names: readonly string[] = []
   private own: string[] | null = null
   private readonly stats: Stat[] = []
+  /** What lies in a folder without folders, behind its own stat. */
+  private whole: Looks | null = null
   error: StorageError | null = null
 
   /**
@@ -120,17 +132,53 @@ class GrowingTree {
 
   /** Takes a root's folder without folders as a whole; false where it must be taken name by name. */
   takeWhole({ entries, looks }: FolderLook): boolean {
-    if (this.stats.length !== 1 || this.error !== null) return false
-    for (const look of looks) if (look?.ok !== true || look.value.kind === 'directory') return false
-    for (const look of looks) if (look?.ok === true) this.stats.push(look.value)
+    if (this.stats.length !== 1 || this.error !== null || !areNoFolders(looks)) return false
+    this.whole = looks
     this.names = namesWithRoot(entries)
     this.own = null
     return true
   }
 
   get result(): Result<Tree> {
-    const { names, stats } = this
-    return this.error === null ? { ok: true, value: { names, stats } } : { ok: false, error: this.error }
+    if (this.error !== null) return { ok: false, error: this.error }
+    const { names, whole } = this
+    const [root] = this.stats
+    const stats = whole === null || root === undefined ? this.stats : new StatsOfFolder(root, whole)
+    return { ok: true, value: { names, stats } }
+  }
+}
+
+function areNoFolders(looks: Looks): boolean {
+  if (looks instanceof PackedLooks && looks.areFiles) return true
+  for (let index = 0; index < looks.length; index += 1) {
+    const look = looks.at(index)
+    if (look?.ok !== true || look.value.kind === 'directory') return false
+  }
+  return true
+}
+
+/** Those of a folder and of what lies in it. */
+class StatsOfFolder implements Stats {
+  constructor(
+    private readonly root: Stat,
+    private readonly looks: Looks,
+  ) {}
+
+  get length(): number {
+    return this.looks.length + 1
+  }
+
+  at(index: number): Stat | undefined {
+    if (index === 0) return this.root
+    const look = this.looks.at(index - 1)
+    return look?.ok === true ? look.value : undefined
+  }
+
+  *[Symbol.iterator](): Iterator<Stat> {
+    for (let index = 0; index < this.length; index += 1) {
+      const stat = this.at(index)
+      if (stat !== undefined) yield stat
+    }
   }
 }
 
@@ -179,7 +227,7 @@ async function takeFolders(storage: ReadStorage, folders: readonly Child[]): Pro
     if (look?.ok !== true || tree.takeWhole(look.value)) continue
     for (const [at, { name: own }] of look.value.entries.entries()) {
       const child = { tree, path: pathBelow(above, own), name: nameAbove === '' ? own : `${nameAbove}/${own}` }
-      const stat = look.value.looks[at] ?? null
+      const stat = look.value.looks.at(at) ?? null
       if (stat === null) unseen.push(child)
       else if (tree.take(child.path, child.name, stat)) below.push(child)
     }

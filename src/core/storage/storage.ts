@@ -39,8 +39,14 @@ export interface Stat {
 /** A folder's entries, and what each is. */
 export interface FolderLook {
   readonly entries: readonly DirectoryEntry[]
-  /** As `lstat` tells, one for each entry; null of what the listing says is a folder: nobody has looked at it. */
-  readonly looks: readonly (Result<Stat> | null)[]
+  /** One for each entry. */
+  readonly looks: Looks
+}
+
+/** As `lstat` tells; null of what the listing says is a folder: nobody has looked at it. */
+export interface Looks {
+  readonly length: number
+  at(index: number): Result<Stat> | null | undefined
 }
 
 /** Bytes of a file system. */

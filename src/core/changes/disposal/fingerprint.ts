@@ -1,5 +1,5 @@
 /** What a checkpoint looked like when a plan was made, so that only exactly that is removed. */
-import type { Checkpoint } from '../../checkpoint.js'
+import type { Checkpoint, Member } from '../../checkpoint.js'
 import type { EntryKind, ReadStorage, Result } from '../../storage/storage.js'
 import { placed } from './members.js'
 import { visitTrees, type Tree } from '../../storage/entries-below.js'
@@ -44,7 +44,8 @@ class PrintOfTree implements Fingerprint {
 
   get(name: string): Mark | undefined {
     // The root comes first, and is asked for most.
-    return this.tree.stats[name === '' ? 0 : this.positionOf(name)]
+    const at = name === '' ? 0 : this.positionOf(name)
+    return at === -1 ? undefined : this.tree.stats.at(at)
   }
 
   has(name: string): boolean {
@@ -64,17 +65,18 @@ class PrintOfTree implements Fingerprint {
   }
 
   *[Symbol.iterator](): Iterator<readonly [string, Mark]> {
-    for (const [index, stat] of this.tree.stats.entries()) yield [this.tree.names[index] ?? '', stat]
+    let index = 0
+    for (const stat of this.tree.stats) yield [this.tree.names[index++] ?? '', stat]
   }
 
   /** Whether nothing tells it from another look at the same names. */
   equals({ tree: { names, stats } }: PrintOfTree): boolean {
     const { tree } = this
     if (stats.length !== tree.stats.length) return false
-    return stats.every((stat, index) => {
-      const then = tree.stats[index]
-      return then !== undefined && tree.names[index] === names[index] && changeOf(then, stat) === null
-    })
+    for (let index = 0; index < stats.length; index += 1) {
+      if (tree.names[index] !== names[index] || changeOf(tree.stats.at(index), stats.at(index)) !== null) return false
+    }
+    return true
   }
 }
 
@@ -92,7 +94,7 @@ export async function fingerprint(storage: ReadStorage, checkpoints: readonly Ch
 }
 
 /** The paths of all that a checkpoint consists of. */
-export function pathsOf(checkpoints: readonly Pick<Checkpoint, 'members'>[]): { readonly path: string }[] {
+export function pathsOf(checkpoints: readonly Pick<Checkpoint, 'members'>[]): Member[] {
   return checkpoints.flatMap(({ members }) => members)
 }
 

@@ -50,9 +50,10 @@ export interface RemovalResult {
  * Removes exactly these checkpoints of the run. Each is looked at again just before: one that is no longer what was
  * planned stays and is reported in `failed`.
  *
- * First every checkpoint leaves its name by one rename, into `deleting/` in the state folder, then the renames are
- * made durable, then the bytes go; so at any stop each is whole under its name, or gone. Where the state folder
- * cannot be made or lies on another file system, the rename goes to a hidden neutral name beside the checkpoint.
+ * First each checkpoint leaves its name by one rename, into `deleting/` in the state folder, then the renames are
+ * made durable, then the bytes go; so at any stop each is whole under its name, or gone. A thousand go together, so that
+ * no more looks than theirs are in memory. Where the state folder cannot be made or lies on another file system, the
+ * rename goes to a hidden neutral name beside the checkpoint.
  *
  * Never throws for one entry's sake. An empty list only finishes what earlier removals left.
  */
@@ -69,19 +70,42 @@ export async function removeCheckpoints(
   const earlier = found.filter((path) => !holdsPending(path, pending))
   const destination = { state, name: deleting, orBeside: true, isPrivate: true }
   const mover = new Mover(storage, run, destination, options.planned, options.wait)
-  const taken = await takeAway(mover, checkpoints, options.signal)
-  const emptied = await emptyOut(storage, mover, taken.moved, options)
+  const { removed, failed, remaining, freedBytes, leftovers } = await removeAll(storage, mover, checkpoints, options)
   await mover.close()
   const finished = await finishLeftovers(storage, earlier, options.wait, options.signal)
   await removeEmpty(storage, state, deleting)
   return {
-    removed: [...emptied.removed, ...taken.gone],
-    failed: [...taken.failed, ...emptied.failed],
-    remaining: [...emptied.remaining, ...taken.remaining],
-    freedBytes: emptied.freedBytes,
-    leftovers: [...emptied.leftovers, ...finished.leftovers],
+    removed,
+    failed,
+    remaining,
+    freedBytes,
+    leftovers: [...leftovers, ...finished.leftovers],
     finished: { count: finished.count, freedBytes: finished.freedBytes },
   }
+}
+
+/** Checkpoints that leave their names before the first one's bytes go. */
+const atOnce = 1000
+
+async function removeAll(
+  storage: Storage,
+  mover: Mover,
+  checkpoints: readonly Checkpoint[],
+  options: RemoveOptions,
+): Promise<Emptied> {
+  const all = new Emptied()
+  let done = 0
+  let total = checkpoints.length
+  for (let start = 0; start < checkpoints.length; start += atOnce) {
+    const some = checkpoints.slice(start, start + atOnce)
+    const { moved, gone, failed, remaining } = await takeAway(mover, some, options.signal)
+    total -= some.length - moved.length
+    all.failed.push(...failed)
+    await emptyOut(storage, mover, moved, options, all, () => options.onProgress?.((done += 1), total))
+    all.removed.push(...gone)
+    all.remaining.push(...remaining)
+  }
+  return all
 }
 
 export interface Taken {
@@ -133,26 +157,27 @@ class Emptied {
   freedBytes = 0
 }
 
-/** The bytes of what was moved go, once the renames are durable. */
+/** The bytes of what was moved go, once the renames are durable; each is noted in `emptied`. */
 async function emptyOut(
   storage: Storage,
   mover: Mover,
   moved: readonly Moved[],
-  options: RemoveOptions,
-): Promise<Emptied> {
-  const emptied = new Emptied()
+  options: Pick<RemoveOptions, 'wait' | 'signal'>,
+  emptied: Emptied,
+  onEach: () => void,
+): Promise<void> {
+  if (moved.length === 0) return
   const undurable = await makeDurable(storage, moved)
   const remover = new TreeRemover(storage, options.wait)
   const breaths = new Breaths()
-  for (const [index, one] of moved.entries()) {
+  for (const one of moved) {
     await breaths.next(one.checkpoint.size ?? Infinity)
     const stop = undurable ?? (options.signal?.aborted === true ? interrupted(one.at) : null)
     if (stop === null) await emptyOne(remover, mover, one, emptied)
     else await keep(mover, one, stop, emptied)
-    options.onProgress?.(index + 1, moved.length)
+    onEach()
   }
   await remover.close()
-  return emptied
 }
 
 async function emptyOne(remover: TreeRemover, mover: Mover, one: Moved, emptied: Emptied): Promise<void> {

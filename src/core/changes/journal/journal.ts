@@ -86,7 +86,8 @@ export class Journal {
   private constructor(
     private readonly storage: Storage,
     private readonly state: StateFolder,
-    private readonly known: JournalEntry[],
+    /** Null where nobody asks. */
+    private readonly known: JournalEntry[] | null,
     private isCut: boolean,
     private readonly onFailure: (error: CkptError) => void,
   ) {}
@@ -103,11 +104,11 @@ export class Journal {
     state: StateFolder,
     onFailure: (error: CkptError) => void,
   ): Promise<Journal> {
-    return new Journal(storage, state, [], await isCut(storage, journalPath(state)), onFailure)
+    return new Journal(storage, state, null, await isCut(storage, journalPath(state)), onFailure)
   }
 
   get entries(): readonly JournalEntry[] {
-    return this.known
+    return this.known ?? []
   }
 
   /** All that is written down by now, by others too. Throws StorageError where it cannot be read. */
@@ -123,7 +124,7 @@ export class Journal {
   /** The same of however many: a call takes no more than some tens of thousands of arguments. */
   async addAll(entries: readonly JournalEntry[]): Promise<void> {
     if (entries.length === 0) return
-    for (const entry of entries) this.known.push(entry)
+    if (this.known !== null) for (const entry of entries) this.known.push(entry)
     try {
       await makeState(this.storage, this.state)
       const text = (this.isCut ? '\n' : '') + entries.map(lineOf).join('')

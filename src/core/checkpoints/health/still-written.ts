@@ -1,6 +1,6 @@
 /** Is a checkpoint still being written? Two looks at its files, a second apart (docs/design.md §6). */
 import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
-import { listFiles, ScanTree, uniteFindings, type CheckpointFiles, type MeasuredFile } from '../layouts/index.js'
+import { batches, listFiles, ScanTree, uniteFindings, type MeasuredFile } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
 /** Milliseconds between the two looks. */
@@ -47,20 +47,53 @@ export async function markStillWritten(
   checkpoints: readonly Checkpoint[],
   { now, wait }: StillWrittenOptions,
 ): Promise<Checkpoint[]> {
-  const before = await listFiles(storage, checkpoints)
-  const moving = checkpoints.filter((checkpoint) => mayMove(before.get(checkpoint), now))
-  if (moving.length === 0) return [...checkpoints]
+  const before = new Map<Checkpoint, FilesSeen>()
+  for (const some of batches(checkpoints, atOnce)) {
+    for (const [one, { files }] of await listFiles(storage, some)) {
+      if (mayMove(files, now)) before.set(one, seenOf(files))
+    }
+  }
+  if (before.size === 0) return [...checkpoints]
   await wait(lookInterval)
-  const after = await listFiles(ScanTree.lookingAgain(storage), moving)
+  const disk = ScanTree.lookingAgain(storage)
+  const changes = new Map<Checkpoint, Finding>()
+  for (const some of batches([...before], atOnce)) {
+    const after = await listFiles(
+      disk,
+      some.map(([one]) => one),
+    )
+    for (const [one, earlier] of some) {
+      const later = after.get(one)
+      const change = later === undefined ? null : findChange(earlier, seenOf(later.files))
+      if (change !== null) changes.set(one, change)
+    }
+  }
   return checkpoints.map((checkpoint) => {
-    const later = after.get(checkpoint)
-    const change = later === undefined ? null : findChange(before.get(checkpoint)?.files ?? [], later.files)
-    return change === null ? checkpoint : withChange(checkpoint, change)
+    const change = changes.get(checkpoint)
+    return change === undefined ? checkpoint : withChange(checkpoint, change)
   })
 }
 
-function mayMove(contents: CheckpointFiles | undefined, now: number): boolean {
-  return contents?.files.some((file) => file.stat !== null && file.stat.modified > now - recent) ?? false
+/** Checkpoints listed together. */
+const atOnce = 128
+
+/** Of each file its name, its bytes and when it was modified, NaN where there is nothing: tens of thousands are kept. */
+interface FilesSeen {
+  readonly names: readonly string[]
+  readonly sizes: readonly number[]
+  readonly times: readonly number[]
+}
+
+function seenOf(files: readonly MeasuredFile[]): FilesSeen {
+  return {
+    names: files.map(({ name }) => name),
+    sizes: files.map(({ stat }) => stat?.size ?? NaN),
+    times: files.map(({ stat }) => stat?.modified ?? NaN),
+  }
+}
+
+function mayMove(files: readonly MeasuredFile[], now: number): boolean {
+  return files.some((file) => file.stat !== null && file.stat.modified > now - recent)
 }
 
 function withChange(checkpoint: Checkpoint, change: Finding): Checkpoint {
@@ -68,21 +101,29 @@ function withChange(checkpoint: Checkpoint, change: Finding): Checkpoint {
   return withHealth(checkpoint, checkpoint.health.level, findings)
 }
 
-function findChange(before: readonly MeasuredFile[], after: readonly MeasuredFile[]): Finding | null {
-  const earlier = new Map(before.map((file) => [file.name, file]))
-  for (const file of after) {
-    const reason = describeChange(earlier.get(file.name), file)
-    if (reason !== null) return { grade: 'unfinished', file: file.name, reason: `still being written: ${reason}` }
-    earlier.delete(file.name)
+function findChange(before: FilesSeen, after: FilesSeen): Finding | null {
+  const earlier = new Map(before.names.map((name, at) => [name, at]))
+  for (const [at, name] of after.names.entries()) {
+    const then = earlier.get(name)
+    const first = then === undefined ? null : { size: before.sizes[then] ?? NaN, time: before.times[then] ?? NaN }
+    const reason = describeChange(first, { size: after.sizes[at] ?? NaN, time: after.times[at] ?? NaN })
+    if (reason !== null) return { grade: 'unfinished', file: name, reason: `still being written: ${reason}` }
+    earlier.delete(name)
   }
   const [gone] = earlier.keys()
   return gone === undefined ? null : { grade: 'unfinished', file: gone, reason: 'went away within a second' }
 }
 
-function describeChange(before: MeasuredFile | undefined, after: MeasuredFile): string | null {
-  if (before === undefined) return 'it appeared within a second'
-  const [first, second] = [before.stat, after.stat]
-  if (first === null || second === null) return first === second ? null : 'it came or went within a second'
-  if (first.size !== second.size) return `${first.size} bytes, and ${second.size} a second later`
-  return first.modified === second.modified ? null : `modified again within a second, at ${second.size} bytes`
+interface FileSeen {
+  readonly size: number
+  readonly time: number
+}
+
+function describeChange(before: FileSeen | null, { size, time }: FileSeen): string | null {
+  if (before === null) return 'it appeared within a second'
+  if (Number.isNaN(before.size) || Number.isNaN(size)) {
+    return Number.isNaN(before.size) && Number.isNaN(size) ? null : 'it came or went within a second'
+  }
+  if (before.size !== size) return `${before.size} bytes, and ${size} a second later`
+  return before.time === time ? null : `modified again within a second, at ${size} bytes`
 }

@@ -1,12 +1,25 @@
 /** Asks the system whether every file of a checkpoint may be read, without opening any. */
 import { withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
-import { findingOf, listFiles, uniteFindings } from '../layouts/index.js'
+import { batches, findingOf, listFiles, uniteFindings } from '../layouts/index.js'
 import type { ReadStorage, Stat } from '../../storage/storage.js'
+
+/** Checkpoints asked about together. */
+const atOnce = 128
 
 /** The checkpoints in order, those with a finding of which the system refuses some file or folder. */
 export async function findRefused(storage: ReadStorage, checkpoints: readonly Checkpoint[]): Promise<Checkpoint[]> {
-  const contents = await listFiles(storage, checkpoints)
   const permissions = new Permissions(storage)
+  const looked: Checkpoint[] = []
+  for (const some of batches(checkpoints, atOnce)) looked.push(...(await findRefusedOf(storage, some, permissions)))
+  return looked
+}
+
+async function findRefusedOf(
+  storage: ReadStorage,
+  checkpoints: readonly Checkpoint[],
+  permissions: Permissions,
+): Promise<Checkpoint[]> {
+  const contents = await listFiles(storage, checkpoints)
   const looked: Checkpoint[] = []
   for (const checkpoint of checkpoints) {
     const { files = [], findings = [] } = contents.get(checkpoint) ?? {}

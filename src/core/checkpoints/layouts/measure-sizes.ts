@@ -3,7 +3,8 @@ import { dirname, relative, sep } from 'node:path'
 import { isParameterFile, withHealth, type Checkpoint, type Finding, type Member } from '../../checkpoint.js'
 import { reasonOf, type StorageError } from '../../errors.js'
 import { lookInto } from '../../storage/entries-below.js'
-import type { FolderLook, ReadStorage, Result, Stat } from '../../storage/storage.js'
+import { PackedLooks } from '../../storage/packed-looks.js'
+import type { DirectoryEntry, FolderLook, ReadStorage, Result, Stat } from '../../storage/storage.js'
 import { batches, compareText, danglingReason, findingOf, isNoFile, noFileReason } from './folders.js'
 import { complete } from './scan.js'
 
@@ -36,9 +37,15 @@ export async function measure(
   const measured: Checkpoint[] = []
   for (const batch of batches(checkpoints, batchSize)) {
     const completed = await complete(storage, batch)
-    const files = await listFiles(storage, completed)
-    for (const checkpoint of completed)
-      measured.push(withSizes(checkpoint, files.get(checkpoint) ?? emptyContents(), total))
+    const seen = await lookAtMembers(storage, completed)
+    const targets = await followLinks(storage, [...seen.values()])
+    for (const checkpoint of completed) {
+      const one = seen.get(checkpoint)
+      if (one === undefined) continue
+      const folder = plainFolder(one)
+      const sizes = folder === null ? sizesOf(filesIn(checkpoint, one, targets), total) : sizesInPlain(folder, total)
+      measured.push(withSizes(checkpoint, sizes))
+    }
   }
   return measured
 }
@@ -154,8 +161,9 @@ async function followLinks(
   for (const { files, folders } of seen) {
     for (const { path, look } of files) if (isLink(look)) links.push(path)
     for (const { path, look } of folders) {
+      if (look.looks instanceof PackedLooks && look.looks.areFiles) continue
       for (const [index, entry] of look.entries.entries()) {
-        if (isLink(look.looks[index])) links.push(path + sep + entry.name)
+        if (isLink(look.looks.at(index))) links.push(path + sep + entry.name)
       }
     }
   }
@@ -182,7 +190,7 @@ function filesIn(
   for (const folder of seen.folders) {
     const { entries, looks } = folder.look
     for (const [index, entry] of entries.entries()) {
-      const look = looks[index] ?? null
+      const look = looks.at(index) ?? null
       if (look === null) continue
       const file = {
         name: nameIn(folder, entry.name),
@@ -244,16 +252,66 @@ function nameIn(folder: Named, name: string): string {
   return folder.name === '' ? name : `${folder.name}/${name}`
 }
 
-function withSizes(
-  checkpoint: Checkpoint,
-  { files: found, findings }: CheckpointFiles,
-  together?: TotalSize,
-): Checkpoint {
+/** What the files of a checkpoint come to. */
+interface Sizes {
+  /** Bytes of a parameter file, of a folder's what is in it; null where there is nothing. */
+  readonly of: (path: string) => number | null
+  readonly total: number | null
+  readonly newest: number | null
+  readonly findings: readonly Finding[]
+}
+
+/** The folder that is all of a checkpoint, where everything in it is a file, as in most. */
+function plainFolder({ files, folders, unlisted }: SeenMembers): PlainFolder | null {
+  const [folder] = folders
+  if (files.length > 0 || unlisted.length > 0 || folders.length !== 1 || folder === undefined) return null
+  const { entries, looks } = folder.look
+  const isPlain = folder.name === '' && entries.length > 0 && looks instanceof PackedLooks && looks.areFiles
+  return isPlain ? { path: folder.path, entries, looks } : null
+}
+
+interface PlainFolder {
+  readonly path: string
+  readonly entries: readonly DirectoryEntry[]
+  readonly looks: PackedLooks
+}
+
+function sizesInPlain({ path: folder, entries, looks }: PlainFolder, together: TotalSize | undefined): Sizes {
+  const seen = new Set<string>()
+  let total = 0
+  let newest = -Infinity
+  for (let index = 0; index < looks.length; index += 1) {
+    newest = Math.max(newest, looks.modifiedAt(index))
+    const look = together === undefined && looks.linksAt(index) <= 1 ? null : looks.at(index)
+    if (look?.ok === true) together?.add(look.value)
+    if (look?.ok !== true || look.value.links <= 1 || isFirst(seen, look.value)) total += looks.sizeAt(index)
+  }
+  const positions = positionsIn(entries)
+  const prefix = folder + sep
+  const sizeOf = (path: string): number | null => {
+    const at = path.startsWith(prefix) ? positions.get(path.slice(prefix.length)) : undefined
+    return at === undefined ? null : looks.sizeAt(at)
+  }
+  return { of: sizeOf, total, newest, findings: [] }
+}
+
+/** By listing, which thousands of checkpoints may share, where each name stands in it. */
+const positionsByListing = new WeakMap<readonly DirectoryEntry[], ReadonlyMap<string, number>>()
+
+function positionsIn(entries: readonly DirectoryEntry[]): ReadonlyMap<string, number> {
+  const known = positionsByListing.get(entries)
+  if (known !== undefined) return known
+  const positions = new Map(entries.map(({ name }, index) => [name, index]))
+  positionsByListing.set(entries, positions)
+  return positions
+}
+
+function sizesOf({ files, findings }: CheckpointFiles, together: TotalSize | undefined): Sizes {
   const sizes = new Map<string, number>()
   const seen = new Set<string>()
   let total = 0
   let newest: number | null = null
-  for (const { path, stat } of found) {
+  for (const { path, stat } of files) {
     if (stat === null) continue
     sizes.set(path, stat.size)
     together?.add(stat)
@@ -261,14 +319,18 @@ function withSizes(
     if (stat.links > 1 && !isFirst(seen, stat)) continue
     total += stat.size
   }
-  const folders = checkpoint.files.some((file) => !sizes.has(file.path))
-    ? sizesOfFolders(sizes)
-    : new Map<string, number>()
-  const files = checkpoint.files.map((file) => ({
-    ...file,
-    size: sizes.get(file.path) ?? folders.get(file.path) ?? null,
-  }))
-  const measured = { ...checkpoint, files, size: found.length === 0 ? null : total, modified: newest }
+  let folders: ReadonlyMap<string, number> | undefined
+  return {
+    of: (path) => sizes.get(path) ?? (folders ??= sizesOfFolders(sizes)).get(path) ?? null,
+    total: files.length === 0 ? null : total,
+    newest,
+    findings,
+  }
+}
+
+function withSizes(checkpoint: Checkpoint, { of: sizeOf, total, newest, findings }: Sizes): Checkpoint {
+  const files = checkpoint.files.map((file) => ({ ...file, size: sizeOf(file.path) }))
+  const measured = { ...checkpoint, files, size: total, modified: newest }
   if (findings.length === 0) return measured
   return withHealth(measured, checkpoint.health.level, uniteFindings(checkpoint.health.findings, findings))
 }

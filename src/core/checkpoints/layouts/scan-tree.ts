@@ -6,6 +6,7 @@ import { sep } from 'node:path'
 import { UnpackingBudget } from '../../formats/compression/unpacking-budget.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import { lookThere, pathBelow } from '../../storage/entries-below.js'
+import { packed } from '../../storage/packed-looks.js'
 import type { DirectoryEntry, FolderLook, ReadHandle, ReadStorage, Result, Stat } from '../../storage/storage.js'
 import { isUnreadable } from '../../errors.js'
 import { FileFacts, type FileAnswers } from './file-facts.js'
@@ -187,7 +188,8 @@ export class ScanTree implements ReadStorage {
     const folder = this.known.looks.get(path.slice(0, end))
     if (folder?.ok !== true) return null
     const name = path.slice(end + 1)
-    return folder.value.looks[folder.value.entries.findIndex((entry) => entry.name === name)] ?? null
+    const index = folder.value.entries.findIndex((entry) => entry.name === name)
+    return index === -1 ? null : (folder.value.looks.at(index) ?? null)
   }
 
   async lookInto(folders: readonly string[]): Promise<Result<FolderLook>[]> {
@@ -198,7 +200,7 @@ export class ScanTree implements ReadStorage {
         known.clear(known.looks)
         known.looksInFolders = 0
       }
-      const fresh = await lookThere(this.lookingFresh, missing, await this.list(missing))
+      const fresh = packed(await lookThere(this.lookingFresh, missing, await this.list(missing)))
       for (const one of fresh) known.looksInFolders += one.ok ? one.value.looks.length : 0
       return fresh
     })

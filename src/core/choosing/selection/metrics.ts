@@ -19,7 +19,7 @@ import {
   withoutTraining,
 } from '../../checkpoints/meta/index.js'
 import { namedBests, type NamedBest } from './named-best.js'
-import { describeOrder, rank, type Order } from './rank.js'
+import { bestBy, describeOrder, type Order } from './rank.js'
 
 /** Not worth a column or a mark of their own: the list shows them anyway. */
 const bookkeeping: ReadonlySet<string> = new Set(['unixtime', 'step', 'epoch'])
@@ -151,7 +151,7 @@ export function bestByOrders(
   for (const order of orders) {
     if (order.kind === 'by' || order.kind === 'named') continue
     const counted = checkpoints.filter((checkpoint) => isFiniteOrBig(ownValue(checkpoint, order.key)))
-    const [first] = rank(counted, order, now)
+    const first = bestBy(counted, order, now)
     if (first !== undefined) best.set(order.key, first)
   }
   return best

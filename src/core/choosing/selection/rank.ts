@@ -37,26 +37,46 @@ export type Order =
  */
 export function rank(ordered: readonly Checkpoint[], order: Order | undefined, now: number): Checkpoint[] {
   if (order === undefined) return [...ordered]
-  const isFirst = (checkpoint: Checkpoint) => order.first !== undefined && stateOf(checkpoint) === order.first
-  if (order.kind === 'named') return ordered.filter(isFirst)
+  if (order.kind === 'named') return ordered.filter((checkpoint) => isFirstBy(order, checkpoint))
+  const { entries, compare } = toRank(ordered, order, now)
+  return entries.sort(compare).map(({ checkpoint }) => checkpoint)
+}
+
+/** The first of them, without ranking the others. */
+export function bestBy(ordered: readonly Checkpoint[], order: Criterion & Finer, now: number): Checkpoint | undefined {
+  const { entries, compare } = toRank(ordered, order, now)
+  let best = entries[0]
+  for (const entry of entries) if (best !== undefined && compare(entry, best) < 0) best = entry
+  return best?.checkpoint
+}
+
+function isFirstBy({ first }: Pick<Order, 'first'>, checkpoint: Checkpoint): boolean {
+  return first !== undefined && stateOf(checkpoint) === first
+}
+
+interface Entry {
+  readonly checkpoint: Checkpoint
+  readonly isFirst: boolean
+  readonly isNamed: boolean
+  readonly values: Values
+}
+
+/** Those that have the order's value, and which of two comes first. */
+function toRank(ordered: readonly Checkpoint[], order: Criterion & Finer, now: number) {
   const named = order.kind === 'by' ? new Set<string>() : bestByFramework(ordered, order.key)
   const criteria = [order, ...(order.then ?? [])]
-  const entries = ordered
-    .map((checkpoint) => ({
-      checkpoint,
-      isFirst: isFirst(checkpoint),
-      isNamed: named.size > 0 && named.has(stateOf(checkpoint)),
-      values: criteria.map((criterion) => valueFor(checkpoint, criterion, now)),
-    }))
-    .filter(({ values, isFirst: stays }) => stays || values[0] !== undefined)
-  return entries
-    .sort(
-      (a, b) =>
-        Number(b.isFirst) - Number(a.isFirst) ||
-        compareValues(a.values, b.values, criteria) ||
-        Number(b.isNamed) - Number(a.isNamed),
-    )
-    .map((entry) => entry.checkpoint)
+  const entries: Entry[] = []
+  for (const checkpoint of ordered) {
+    const isFirst = isFirstBy(order, checkpoint)
+    const values = criteria.map((criterion) => valueFor(checkpoint, criterion, now))
+    if (!isFirst && values[0] === undefined) continue
+    entries.push({ checkpoint, isFirst, isNamed: named.size > 0 && named.has(stateOf(checkpoint)), values })
+  }
+  const compare = (a: Entry, b: Entry) =>
+    Number(b.isFirst) - Number(a.isFirst) ||
+    compareValues(a.values, b.values, criteria) ||
+    Number(b.isNamed) - Number(a.isNamed)
+  return { entries, compare }
 }
 
 /** Of each run what the newest bookkeeping says. */

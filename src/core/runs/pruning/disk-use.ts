@@ -51,10 +51,12 @@ export class DiskUses {
 
   #add(run: string, root: string, tree: Tree, { files }: Checkpoint, bytes: Record<UseKind, number>): void {
     const roles = new Map(files.map(({ path, role }) => [path, role]))
-    for (const [index, stat] of tree.stats.entries()) {
+    let index = 0
+    for (const stat of tree.stats) {
+      const name = tree.names[index++] ?? ''
       if (stat.kind === 'directory') continue
       if (stat.links > 1 && !this.#takes(run, stat)) continue
-      bytes[kindOfRole[roleAt(pathBelow(root, tree.names[index] ?? ''), roles)]] += stat.size
+      bytes[kindOfRole[roleAt(pathBelow(root, name), roles)]] += stat.size
     }
   }
 

@@ -105,7 +105,10 @@ export interface PruneContext extends HealthOptions, StateLocation {
   readonly utcOffset: (time: number) => number
   /** Left out: nobody is known to write. */
   readonly writers?: Writers
-  /** Nothing will be removed by this plan: a second is waited only where one may just now be written. */
+  /**
+   * Nothing will be removed by this plan: it has no fingerprints, and a second is waited only where one may just now be
+   * written.
+   */
   readonly onlyAsks?: boolean
 }
 
@@ -141,7 +144,7 @@ export async function planPrune(
   guardRun(storage, run.path)
   const tree = ScanTree.over(storage)
   const { draft, proof } = await decide(tree, run, asked, context)
-  return finish(tree, run, draft, proof)
+  return finish(tree, run, draft, proof, context)
 }
 
 /** What a prune would come to, for those who only ask. */
@@ -294,9 +297,15 @@ async function refuseUnmet(
   )
 }
 
-async function finish(storage: ReadStorage, run: Run, draft: PruneDraft, proof: Proven | null): Promise<PrunePlan> {
+async function finish(
+  storage: ReadStorage,
+  run: Run,
+  draft: PruneDraft,
+  proof: Proven | null,
+  { onlyAsks = false }: PruneContext,
+): Promise<PrunePlan> {
   const { plan: final, warnings } = draft
-  const fingerprints = await fingerprint(storage, removedBy(final))
+  const fingerprints: Fingerprints = onlyAsks ? new Map() : await fingerprint(storage, removedBy(final))
   const { bytes: freedBytes, shared } = await freedBy(storage, pathsOf(removedBy(final)))
   const keep = keptOf(draft)
   const keptBytes = await bytesOf(

@@ -3,6 +3,7 @@ import type { Checkpoint, Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { Journal, readJournal, removalsIn, type Doer, type RemovalEntry } from '../../changes/journal/index.js'
 import { readDemotions, type Owner, type StateFolder } from '../../changes/state/index.js'
+import { batches } from '../../checkpoints/layouts/index.js'
 import { metricOrdersOfEach, valueFor } from '../../choosing/selection/index.js'
 import type { Storage } from '../../storage/storage.js'
 
@@ -28,6 +29,9 @@ export interface Gone {
   /** Unix seconds. */
   readonly now: number
 }
+
+/** Entries written together: those of a hundred thousand checkpoints need not be in memory at once. */
+const atOnce = 10_000
 
 /** Under the run's lock. A journal that cannot be written is reported, and undoes nothing. */
 export async function recordRemovals(
@@ -101,12 +105,13 @@ async function record(
       : await Journal.open(storage, state, onFailure)
     const earlier = new Map(removalsIn(journal.entries).map((entry) => [entry.name, entry]))
     const ordersOf = metricOrdersOfEach()
-    const entries = checkpoints.map((one): RemovalEntry => {
+    const entryOf = (one: Checkpoint | Named): RemovalEntry => {
       const reason = reasons.get(one.name) ?? ''
       const facts = one.meta === undefined ? rememberedOf(earlier.get(one.name)) : factsOf(one, ordersOf(one), now)
       return { what, time: now, name: one.name, by, reason, policy, ...facts }
-    })
-    await journal.addAll([...entries, ...stayed.map((name) => ({ what: 'stays', time: now, name }) as const)])
+    }
+    for (const some of batches(checkpoints, atOnce)) await journal.addAll(some.map(entryOf))
+    await journal.addAll(stayed.map((name) => ({ what: 'stays', time: now, name })))
   } catch (error) {
     if (!(error instanceof CkptError)) throw error
     onFailure(error)

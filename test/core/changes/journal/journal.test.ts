@@ -39,7 +39,7 @@ const open = () =>
 describe('a journal', () => {
   it('takes more entries at once than a call takes arguments', async () => {
     const entries = Array.from({ length: 200_000 }, (): JournalEntry => ({ what: 'stays', time: 1, name: 'CKPT+1' }))
-    const journal = await Journal.forAdding(storage, state, (error) => {
+    const journal = await Journal.open(storage, state, (error) => {
       throw error
     })
     await journal.addAll(entries)

@@ -64,8 +64,11 @@ async function completeFrom(
   })
 }
 
-function pathIn({ files }: Checkpoint, { file }: FactFile): string | undefined {
+function pathIn({ files, kind, path: own }: Checkpoint, { file }: FactFile): string | undefined {
+  // Of a name that is known paths of another length need not be read: joined but now, they are no string yet.
+  const length = kind === 'directory' && typeof file === 'string' ? own.length + 1 + file.length : null
   return files.find(({ path }) => {
+    if (length !== null && path.length !== length) return false
     const name = basename(path)
     return typeof file === 'string' ? name === file : file?.test(name) === true
   })?.path
