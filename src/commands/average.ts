@@ -73,8 +73,17 @@ status 5). One chunk of one tensor at a time is in memory.`
     }),
   }
   static override flags = {
-    last: Flags.integer({ helpValue: 'N', min: 1, description: 'the newest N of a run', exclusive: ['num'] }),
-    num: Flags.integer({ helpValue: 'N', min: 1, description: 'the best N of a run, by --min, --max or --by' }),
+    last: Flags.integer({
+      helpValue: 'N',
+      min: 1,
+      description: 'average the newest N checkpoints of a run',
+      exclusive: ['num'],
+    }),
+    num: Flags.integer({
+      helpValue: 'N',
+      min: 1,
+      description: 'average the best N checkpoints of a run, by --min, --max or --by',
+    }),
     key: keyFlag,
     part: partFlag,
     ...outputFlags,
@@ -99,7 +108,7 @@ status 5). One chunk of one tensor at a time is in memory.`
     }),
     meta: Flags.string({
       helpValue: 'KEY=VALUE',
-      description: 'what else is known of that checkpoint, as in ckpt save: ACC=1.1',
+      description: 'with --save: a value for the meta of the new checkpoint: ACC=1.1',
       multiple: true,
       multipleNonGreedy: true,
       dependsOn: ['save'],
