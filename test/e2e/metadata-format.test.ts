@@ -1,8 +1,8 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ckpt, temporaryDirectory } from '../../../e2e/ckpt.js'
-import { floats, readTensors, writeTensors } from '../transfer/files.js'
+import { ckpt, temporaryDirectory } from './ckpt.js'
+import { floats, readTensors, writeTensors } from '../core/tensors/transfer/files.js'
 
 /** One model in each form, by the path that opens it; of safetensors without metadata. */
 async function forms(): Promise<{ folder: string; torch: string; shards: string; plain: string }> {
