@@ -83,8 +83,8 @@ interface Extensible {
   readonly blocksInIndex: number
   readonly groupsInIndex: number
   readonly groups: number
-  /** Bytes of a place in the array. */
-  readonly placeSize: number
+  /** Bytes of an entry's number in the array. */
+  readonly numberSize: number
   readonly index: number
 }
 
@@ -126,7 +126,7 @@ export async function openExtensibleArray(source: Hdf5Source, address: number): 
     blocksInIndex: 2 * (leastPointers - 1),
     groupsInIndex: 2 * pointerBits,
     groups: 1 + bits - leastBits,
-    placeSize: Math.ceil(bits / 8),
+    numberSize: Math.ceil(bits / 8),
     index,
   }
   return { at: async (entry) => entryInArray(array, entry), size }
@@ -139,11 +139,11 @@ async function entryInArray(array: Extensible, entry: number): Promise<Hdf5Bytes
   const length = prefix + inIndex * size + pointers * source.offsetSize + checksumSize
   const index = await blocks.at(array.index, length, 'an index of chunks', 'EAIB')
   if (entry < inIndex) return entryOf(index, prefix + entry * size, size)
-  const place = entry - inIndex
-  const group = Math.floor(Math.log2(Math.floor(place / leastInBlock) + 1))
+  const behind = entry - inIndex
+  const group = Math.floor(Math.log2(Math.floor(behind / leastInBlock) + 1))
   if (group >= groups) return null
   const { perBlock, firstEntry, firstBlock } = groupOf(group, leastInBlock)
-  const [block, within] = [Math.floor((place - firstEntry) / perBlock), (place - firstEntry) % perBlock]
+  const [block, within] = [Math.floor((behind - firstEntry) / perBlock), (behind - firstEntry) % perBlock]
   const pointersAt = prefix + inIndex * size
   if (group < groupsInIndex) {
     index.at = pointersAt + (firstBlock + block) * source.offsetSize
@@ -179,10 +179,10 @@ async function entryInGroup(
   within: number,
 ): Promise<Hdf5Bytes | null> {
   if (address === null) return null
-  const { source, blocks, perPage, leastInBlock, placeSize } = array
+  const { source, blocks, perPage, leastInBlock, numberSize } = array
   const perBlock = perBlockOf(group, leastInBlock)
   const pages = perBlock > perPage ? perBlock / perPage : 0
-  const bits = prefixOf(source) + placeSize
+  const bits = prefixOf(source) + numberSize
   const pointers = bits + blocksOf(group) * Math.ceil(pages / 8)
   const length = pointers + blocksOf(group) * source.offsetSize + checksumSize
   const table = await blocks.at(address, length, 'blocks of an index of chunks', 'EASB')
@@ -192,7 +192,7 @@ async function entryInGroup(
 }
 
 async function entryInBlock(
-  { source, blocks, size, placeSize }: Extensible,
+  { source, blocks, size, numberSize }: Extensible,
   address: number | null,
   perBlock: number,
   within: number,
@@ -200,7 +200,7 @@ async function entryInBlock(
 ): Promise<Hdf5Bytes | null> {
   if (address === null) return null
   const what = 'entries of an index of chunks'
-  const prefix = prefixOf(source) + placeSize
+  const prefix = prefixOf(source) + numberSize
   if (perPage === null) {
     const block = await blocks.at(address, prefix + perBlock * size + checksumSize, what, 'EADB')
     return entryOf(block, prefix + within * size, size)

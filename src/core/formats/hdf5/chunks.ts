@@ -1,4 +1,4 @@
-/** The chunks of a dataset, by their places, and how each is unpacked (specification, III.A, IV.A.2.l). */
+/** The chunks of a dataset, by their cells, and how each is unpacked (specification, III.A, IV.A.2.l). */
 import { FormatError } from '../../errors.js'
 import { unpackLzf } from '../compression/lzf.js'
 import { unpackZlib } from '../compression/zlib.js'
@@ -42,9 +42,9 @@ export async function chunksOfDataset(
     case 'tree of version 2':
       return inSecondTree(all)
     case 'single':
-      return inPlaces(all, async (place) => Promise.resolve(place === 0 ? onlyChunk(all) : null))
+      return byNumber(all, async (number) => Promise.resolve(number === 0 ? onlyChunk(all) : null))
     case 'all together':
-      return inPlaces(all, async (place) => Promise.resolve(written(address + place * bytesOf(all), bytesOf(all))))
+      return byNumber(all, async (number) => Promise.resolve(written(address + number * bytesOf(all), bytesOf(all))))
     case 'fixed array':
       return inArray(all, await openFixedArray(source, address))
     case 'extensible array':
@@ -98,7 +98,7 @@ async function inTree({ source, address: root, rank }: Looking): Promise<Hdf5Chu
 
 const [plainChunks, packedChunks] = [10, 11]
 
-/** Of a dataset that grows along several axes. Places are counted in chunks. */
+/** Of a dataset that grows along several axes. Cells are counted in chunks. */
 async function inSecondTree(all: Looking): Promise<Hdf5Chunk[]> {
   const { source, dataset, layout, address, rank } = all
   const chunks: Hdf5Chunk[] = []
@@ -122,46 +122,46 @@ function readEntry(entry: Hdf5Bytes, all: Looking, size: number): Written | null
 }
 
 async function inArray(all: Looking, { at, size }: EntryArray): Promise<Hdf5Chunk[]> {
-  return inPlaces(all, async (place) => {
-    const entry = await at(place)
+  return byNumber(all, async (number) => {
+    const entry = await at(number)
     return entry === null ? null : readEntry(entry, all, size)
   })
 }
 
 /** Chunks by their number, as all that the dataset can ever have are counted, the last axis fastest. */
-async function inPlaces(all: Looking, chunkAt: (place: number) => Promise<Written | null>): Promise<Hdf5Chunk[]> {
+async function byNumber(all: Looking, chunkAt: (number: number) => Promise<Written | null>): Promise<Hdf5Chunk[]> {
   const { dataset, layout } = all
-  const strides = placeStrides(dataset.most, layout.chunk)
+  const strides = cellStrides(dataset.most, layout.chunk)
   const chunks: Hdf5Chunk[] = []
-  for (const at of placesOf(dataset.shape, layout.chunk)) {
-    const chunk = await chunkAt(at.reduce((sum, one, axis) => sum + one * (strides[axis] ?? 0), 0))
-    if (chunk !== null) chunks.push({ offsets: offsetsOf(at, layout.chunk), ...chunk })
+  for (const cell of cellsOf(dataset.shape, layout.chunk)) {
+    const chunk = await chunkAt(cell.reduce((sum, one, axis) => sum + one * (strides[axis] ?? 0), 0))
+    if (chunk !== null) chunks.push({ offsets: offsetsOf(cell, layout.chunk), ...chunk })
   }
   return chunks
 }
 
-export function offsetsOf(place: readonly number[], chunk: readonly number[]): number[] {
-  return place.map((one, axis) => one * (chunk[axis] ?? 1))
+export function offsetsOf(cell: readonly number[], chunk: readonly number[]): number[] {
+  return cell.map((one, axis) => one * (chunk[axis] ?? 1))
 }
 
 /** Where the chunks of such a shape are, counted in chunks, the last axis fastest. Throws FormatError for too many. */
-export function* placesOf(shape: readonly number[], chunk: readonly number[]): Generator<readonly number[]> {
+export function* cellsOf(shape: readonly number[], chunk: readonly number[]): Generator<readonly number[]> {
   const counts = shape.map((size, axis) => Math.ceil(size / (chunk[axis] ?? 1)))
   const count = counts.reduce((product, one) => product * one, 1)
   if (count > mostChunks) throw new FormatError(`hdf5: ${count} chunks, and at most ${mostChunks} are read`)
-  const place = shape.map(() => 0)
+  const cell = shape.map(() => 0)
   for (let done = 0; done < count; done += 1) {
-    yield place
+    yield cell
     for (let axis = shape.length - 1; axis >= 0; axis -= 1) {
-      place[axis] = (place[axis] ?? 0) + 1
-      if ((place[axis] ?? 0) < (counts[axis] ?? 0)) break
-      place[axis] = 0
+      cell[axis] = (cell[axis] ?? 0) + 1
+      if ((cell[axis] ?? 0) < (counts[axis] ?? 0)) break
+      cell[axis] = 0
     }
   }
 }
 
 /** An axis that grows without an end is the slowest, wherever it stands (H5D__earray_idx_get_addr). */
-function placeStrides(most: readonly number[], chunk: readonly number[]): number[] {
+function cellStrides(most: readonly number[], chunk: readonly number[]): number[] {
   const strides = most.map(() => 0)
   const endless = most.indexOf(Infinity)
   let stride = 1

@@ -11,8 +11,8 @@ interface Table {
   /** Bytes of the first block, and of the largest that holds objects. */
   readonly first: number
   readonly largest: number
-  /** Bytes of a place in the heap. */
-  readonly placeSize: number
+  /** Bytes of an offset in the heap. */
+  readonly heapOffsetSize: number
 }
 
 export class FractalHeap {
@@ -40,39 +40,39 @@ export class FractalHeap {
     head.skip(10 * lengthSize + 2 * offsetSize)
     const width = head.u16()
     const [first, largest] = [head.length(), head.length()]
-    const placeSize = Math.ceil(head.u16() / 8)
+    const heapOffsetSize = Math.ceil(head.u16() / 8)
     head.skip(2)
     const root = { address: head.address(), rows: head.u16() }
     const isSound =
-      width > 0 && isPower(first) && isPower(largest) && largest >= first && placeSize > 0 && placeSize <= 8
+      width > 0 && isPower(first) && isPower(largest) && largest >= first && heapOffsetSize > 0 && heapOffsetSize <= 8
     if (!isSound || root.rows > mostRows) {
       throw head.fail(`a heap of ${root.rows} rows of ${width} blocks of ${first} to ${largest} bytes`)
     }
     const lengthBytes = Math.min(bytesFor(Math.log2(largest)), bytesFor(Math.log2(Math.max(1, largestObject)) + 1))
-    return new FractalHeap(source, { width, first, largest, placeSize }, root, lengthBytes, (flags & 2) !== 0)
+    return new FractalHeap(source, { width, first, largest, heapOffsetSize }, root, lengthBytes, (flags & 2) !== 0)
   }
 
   /** The object of an ID as trees have it. Throws FormatError. */
   async objectAt(id: Hdf5Bytes): Promise<Hdf5Bytes> {
     const kind = (id.u8() >> 4) & 3
     if (kind !== 0) throw id.fail('a name that is longer than any')
-    const place = id.uint(this.table.placeSize)
+    const offset = id.uint(this.table.heapOffsetSize)
     const length = id.uint(this.lengthSize)
-    const { address, start, size } = await this.blockOf(place, id)
-    if (place - start + length > size) throw id.fail(`a name of ${length} bytes reaches out of its block`)
+    const { address, start, size } = await this.blockOf(offset, id)
+    if (offset - start + length > size) throw id.fail(`a name of ${length} bytes reaches out of its block`)
     const block = await this.blockAt(address, size)
-    block.at = place - start
+    block.at = offset - start
     return block.inner(length)
   }
 
-  /** The block that has this place in the heap. */
-  private async blockOf(place: number, id: Hdf5Bytes): Promise<{ address: number; start: number; size: number }> {
+  /** The block that has this offset in the heap. */
+  private async blockOf(offset: number, id: Hdf5Bytes): Promise<{ address: number; start: number; size: number }> {
     const { first, largest } = this.table
     let { address, rows } = this.root
     let start = 0
     for (let depth = 0; depth <= deepest && address !== null; depth += 1) {
       if (rows === 0) return { address, start, size: first }
-      const found = this.rowOf(place - start)
+      const found = this.rowOf(offset - start)
       if (found.row >= rows) break
       const child = await this.childOf(address, rows, found)
       start += found.start
@@ -84,22 +84,22 @@ export class FractalHeap {
   }
 
   private lost(id: Hdf5Bytes): never {
-    throw id.fail('a name whose place in the heap is not there')
+    throw id.fail('a name whose offset in the heap is not there')
   }
 
   /** The first two rows have blocks of the first size, each further one of twice the size before. */
-  private rowOf(place: number): {
+  private rowOf(offset: number): {
     readonly row: number
     readonly column: number
     readonly start: number
     readonly size: number
   } {
     const { width, first } = this.table
-    const inRows = Math.floor(place / (first * width))
+    const inRows = Math.floor(offset / (first * width))
     const row = inRows === 0 ? 0 : Math.floor(Math.log2(inRows)) + 1
     const size = row === 0 ? first : first * 2 ** (row - 1)
     const rowStart = row === 0 ? 0 : size * width
-    const column = Math.floor((place - rowStart) / size)
+    const column = Math.floor((offset - rowStart) / size)
     return { row, column, start: rowStart + column * size, size }
   }
 
@@ -109,7 +109,7 @@ export class FractalHeap {
     { row, column }: { readonly row: number; readonly column: number },
   ): Promise<number | null> {
     const { offsetSize } = this.source
-    const before = 5 + offsetSize + this.table.placeSize
+    const before = 5 + offsetSize + this.table.heapOffsetSize
     const size = before + rows * this.table.width * offsetSize + 4
     const block = await this.known(address, () => this.source.readChecked(address, size, 'a table of a heap'))
     block.at = 0
@@ -123,7 +123,8 @@ export class FractalHeap {
     block.at = 0
     block.requireSignature('FHDB', 'a block of names')
     // Its checksum, where it has one, lies before the objects and is taken with zeros in its place.
-    if (this.isChecked) block.requireChecksumAt(5 + this.source.offsetSize + this.table.placeSize, 'a block of names')
+    if (this.isChecked)
+      block.requireChecksumAt(5 + this.source.offsetSize + this.table.heapOffsetSize, 'a block of names')
     return block
   }
 

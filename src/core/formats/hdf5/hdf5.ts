@@ -33,7 +33,7 @@ const deepest = 200
 const mostText = 1 << 26
 
 /**
- * `userBlock` are the bytes that lie before `file`, and that it counts as its own. Throws FormatError with the place of
+ * `userBlock` are the bytes that lie before `file`, and that it counts as its own. Throws FormatError with the position of
  * what is broken; `refused` for a form that is not read.
  */
 export async function readHdf5(file: ByteSource, userBlock = 0): Promise<Hdf5File> {

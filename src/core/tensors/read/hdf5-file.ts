@@ -4,7 +4,7 @@ import {
   chunksOfDataset,
   largestChunk,
   offsetsOf,
-  placesOf,
+  cellsOf,
   requireKnown,
   unpackChunk,
   type Hdf5Chunk,
@@ -184,8 +184,8 @@ function unwrittenBoxes(dataset: Hdf5Dataset, chunkShape: readonly number[], box
   const { shape, type } = dataset
   const there = new Set(boxes.map(({ offsets }) => offsets.join()))
   const absent: FilledBox[] = []
-  for (const place of placesOf(shape, chunkShape)) {
-    const offsets = offsetsOf(place, chunkShape)
+  for (const cell of cellsOf(shape, chunkShape)) {
+    const offsets = offsetsOf(cell, chunkShape)
     if (there.has(offsets.join())) continue
     const sizes = chunkShape.map((size, axis) => Math.min(size, (shape[axis] ?? 0) - (offsets[axis] ?? 0)))
     absent.push({ offsets, sizes, open: async () => Promise.resolve(unwritten(dataset, countOf(sizes) * type.size)) })
