@@ -1,4 +1,4 @@
-/** A run as a whole: the parts of core put together for the questions that people ask of one. */
+/** Questions about a run, and changes of it, that the commands and the library ask of core. */
 export { arrange, namesInOrders, namesInQuery, type Arranged, type Query } from './opening/rank-and-filter.js'
 export { choose, neverFinished, type ChooseContext, type ChooseRequest } from './recovering/choose-to-resume.js'
 export {

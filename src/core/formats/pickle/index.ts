@@ -1,3 +1,4 @@
+/** Python's pickles: read as inert nodes, searched for what they would run, and written. */
 /** Pickles as inert data: nothing is imported, nothing is called. */
 export {
   deepest,

@@ -1,6 +1,6 @@
 /** The trash of the run that someone names, which may have lost its last checkpoint to it. */
 import { resolve } from 'node:path'
-import { openRun } from '../index.js'
+import { openRun } from '../opening/open-run.js'
 import {
   readKnownElsewhere,
   readTrash,

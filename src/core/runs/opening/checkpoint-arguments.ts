@@ -2,7 +2,7 @@
 import { addTo } from '../../grouped.js'
 import { dirname, relative, resolve } from 'node:path'
 import { CkptError } from '../../errors.js'
-import { openRun } from '../index.js'
+import { openRun } from './open-run.js'
 import type { Storage } from '../../storage/storage.js'
 
 /** A checkpoint's name can have parts (`val/acc=0.9.ckpt`): its run is this many folders up at most. */

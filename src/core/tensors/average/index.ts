@@ -1,4 +1,4 @@
-/** The mean of several files of tensors. */
+/** Averaging: which tensors of several files can be averaged, and their mean written to a file. */
 export {
   average,
   planAverage,

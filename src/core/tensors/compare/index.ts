@@ -1,4 +1,4 @@
-/** What differs between two files of tensors. */
+/** Comparing: which names, shapes, dtypes and values of two files of tensors differ. */
 export {
   compareTensors,
   isComparable,
