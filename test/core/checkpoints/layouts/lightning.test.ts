@@ -309,6 +309,17 @@ describe('several callbacks', () => {
     )
     expect(await bestIn(root)).toBe('a.ckpt')
   })
+
+  it('name none in the folder of another, where the own one judges nothing', async () => {
+    const newest = dict({ monitor: null, best_model_path: '/job/all/c.ckpt', dirpath: '/job/all' })
+    const callbacks = new Map([
+      ["ModelCheckpoint{'monitor': None}", newest] as const,
+      judging('val_loss', 'min', 'best.ckpt', '/job/best'),
+    ])
+    const root = join(write(makeFolder(), files(callbacks, ['all/a.ckpt', 'all/c.ckpt'])), 'all')
+    const { checkpoints } = await loadRun(storage, root)
+    expect(checkpoints.flatMap(({ pointsTo }) => pointsTo)).toEqual([])
+  })
 })
 
 describe('last.ckpt', () => {

@@ -144,7 +144,9 @@ function directionOf({ monitor, mode }: CheckpointCallback): [string, Direction]
 function bestPointers({ callbacks }: SavedState, run: string, namesakes: Namesakes): Pointer[] {
   const judging = callbacks.filter(({ monitor, bestScore }) => monitor !== null || bestScore !== null)
   const [first] = judging
-  return callbacksOf(run, judging).flatMap((callback) => {
+  const own = new Set(callbacksOf(run, callbacks))
+  return judging.flatMap((callback) => {
+    if (!own.has(callback)) return []
     const { bestPath, bestScore, folder, monitor } = callback
     if (bestPath === '') return []
     // One in the callback's own folder belongs here, also when it is gone.
