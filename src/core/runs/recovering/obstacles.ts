@@ -85,7 +85,8 @@ export async function findObstacles(
       const obstacle = await judge(next.checkpoint, next.how)
       if (obstacle.stays) search.keep(next.checkpoint)
       else search.pass(next.checkpoint)
-      found.push(obstacle)
+      // What is left of a save lies in the way of each framework that would take a folder of its name.
+      if (!found.some(({ checkpoint }) => checkpoint.path === next.checkpoint.path)) found.push(obstacle)
     }
   }
   return { obstacles: found, there: [...there, ...[...left].map((one) => ({ ...one, isLeftover: true }))] }
