@@ -5,6 +5,7 @@ import { unpackBlosc } from '../src/core/formats/compression/blosc.js'
 import { crc32c } from '../src/core/formats/bytes/crc32c.js'
 import { lookup3 } from '../src/core/formats/hdf5/checksum.js'
 import { chunksOfDataset } from '../src/core/formats/hdf5/chunks.js'
+import { hdf5Start } from '../src/core/formats/hdf5/end.js'
 import { readHdf5 } from '../src/core/formats/hdf5/hdf5.js'
 import { parseJson } from '../src/core/formats/text/json.js'
 import { bodyOf } from '../src/core/formats/tensorstore/ocdbt/block.js'
@@ -304,10 +305,13 @@ async function checkedParts(bytes: Uint8Array): Promise<readonly CheckedPart[]> 
     if (sum !== null && lookup3(part.subarray(0, end)) === sum) parts.push({ start, end: start + end })
     return part
   }
-  const { source, entries } = await readHdf5({
-    byteLength: bytes.length,
-    read: async (at, length) => note(at, bytes.slice(at, at + length)),
-  })
+  const read = async (at: number, length: number) => note(at, bytes.slice(at, at + length))
+  const userBlock = (await hdf5Start({ byteLength: bytes.length, read })) ?? 0
+  const behind = {
+    byteLength: bytes.length - userBlock,
+    read: (at: number, length: number) => read(userBlock + at, length),
+  }
+  const { source, entries } = await readHdf5(behind, userBlock)
   for (const { dataset } of entries) {
     if (dataset.layout.kind === 'chunked') await chunksOfDataset(source, dataset, dataset.layout)
   }
