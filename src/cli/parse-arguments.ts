@@ -25,7 +25,16 @@ export async function parseArguments(argv: readonly string[], { args, flags, str
   const shown = Object.fromEntries(named.map(({ name, arg }) => [name, arg]))
   const parsed = await Parser.parse(shieldExpressions(argv), { flags, args: shown, strict })
   const found = parsed.args as Readonly<Record<string, unknown>>
+  for (const { name } of named) refuseEmpty(name, found[name])
   return { ...parsed, args: Object.fromEntries(named.map(({ key, name }) => [key, found[name]])) }
+}
+
+/** `ckpt prune "$RUN"` with RUN not set: an empty path would be the working folder. */
+function refuseEmpty(name: string, value: unknown): void {
+  if (![value].flat().includes('')) return
+  throw new CkptError('usage', `${name.toUpperCase()} is empty`, {
+    hint: 'a variable of the shell that is not set? the working folder is .',
+  })
 }
 
 /** Names of the flags that stand on the command line or in the environment. */

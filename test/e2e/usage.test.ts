@@ -163,6 +163,26 @@ describe('arguments', () => {
     expect((await ckpt(['recover'], { cwd: run })).stdout).toBe(`${join(run, nameOf(5))}\n`)
   })
 
+  it.each([
+    ['list', ''],
+    ['find', 'best', ''],
+    ['prune', '--keep', '1', '--yes', ''],
+    ['rm', '--yes', 'latest', ''],
+    ['layouts', 'explain', ''],
+    ['du', ''],
+    ['run', '', '--', 'echo', 'started'],
+  ])('one that is empty, as of a variable that is not set, is not the working folder: %s %s', async (...args) => {
+    const { status, stdout, stderr } = await ckpt(args, { cwd: run })
+    expect(status).toBe(2)
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(/^error: [A-Z]+ is empty\n/)
+    expect(await names(['list', run])).toHaveLength(5)
+  })
+
+  it('what a command of the user is given may be empty', async () => {
+    expect((await ckpt(['run', run, '--', 'test', '-z', ''])).status).toBe(0)
+  })
+
   it('a folder above one run stands for it', async () => {
     expect(await names(['find'], { cwd: join(run, '../..') })).toEqual([nameOf(5)])
   })
