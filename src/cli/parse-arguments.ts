@@ -33,7 +33,7 @@ export async function parseArguments(argv: readonly string[], { args, flags, str
 function refuseEmpty(name: string, value: unknown): void {
   if (![value].flat().includes('')) return
   throw new CkptError('usage', `${name.toUpperCase()} is empty`, {
-    hint: 'a variable of the shell that is not set? the working folder is .',
+    hint: 'write . for the working folder; a variable of the shell may not be set',
   })
 }
 

@@ -2,7 +2,9 @@
  * torch.distributed.checkpoint (torch/distributed/checkpoint/filesystem.py): a folder with one or more
  * `__<rank>_<i>.distcp` and, renamed into place last, `.metadata`; with `use_collectives=False` each rank writes its own
  * `__<rank>.metadata` in its place. torchtitan (components/checkpointer/dcp.py) names it
- * `step-<N>`, N updates done; its last one has the model alone unless `last_save_model_only` is off.
+ * `step-<N>`, N updates done; its last one has the model alone unless `last_save_model_only` is off. The writer for
+ * Hugging Face (hf_storage.py) has each rank's part of every tensor in a file of its own, and no index before they are
+ * consolidated.
  */
 import type { Finding } from '../../../checkpoint.js'
 import type { Form, LayoutSpec, Unit } from '../spec.js'
@@ -59,19 +61,32 @@ export const torchtitan: LayoutSpec = {
   ],
 }
 
+/** Scripts name it as they like; a number that says of nothing else what it counts is that of the save. */
+const anyName =
+  /^(?:(?:.*[-_.])?(?:step|iter)[-_=]?(?<step>\d+)$|(?:.*[-_.])?ep(?:och)?[-_=]?(?<epoch>\d+)$|(?:checkpoint|ckpt|save)[-_]?(?<save>\d+)$)?/
+
 export const torchDistributed: LayoutSpec = {
   id: 'torch-distributed',
   title: 'torch.distributed.checkpoint',
-  looks: '<folder>/ with .metadata and *.distcp',
+  looks: '<folder>/ with .metadata and *.distcp, or shard-*.safetensors',
   forms: [
     {
       ...folder,
       facts: [{ from: 'name' }, { from: 'look', file: metadata, tell: countsOfDcp }],
-      name: /^(?:(?:.*[-_.])?(?:step|iter)[-_=]?(?<step>\d+)$|(?:.*[-_.])?ep(?:och)?[-_=]?(?<epoch>\d+)$)?/,
+      name: anyName,
+      called: { save: '#save' },
       proof: {
         sure: [{ all: [{ file: metadata }, { file: /\.distcp$/ }] }],
         likely: [{ file: /\.distcp$/ }],
       },
+    },
+    {
+      kind: 'folder',
+      name: anyName,
+      called: { save: '#save' },
+      proof: { sure: [{ file: /^shard-\d{5}-model-\d{5}-of-\d{5}\.safetensors$/ }] },
+      files: [{ name: /\.safetensors$/, role: 'weights' }],
+      resumable: false,
     },
   ],
 }
