@@ -68,7 +68,7 @@ const anyName =
 export const torchDistributed: LayoutSpec = {
   id: 'torch-distributed',
   title: 'torch.distributed.checkpoint',
-  looks: '<folder>/ with .metadata and *.distcp, or shard-*.safetensors',
+  looks: '<folder>/ with .metadata and *.distcp, or each rank’s safetensors',
   forms: [
     {
       ...folder,
