@@ -12,6 +12,9 @@ const works = (run) => [
   ['find', dirname(run)],
 ]
 
+/** More than are looked at in one go: what a large run needs besides must not have all else made for it. */
+const checkpoints = 300
+
 /** Takes the place of bin/run.js, with Node's own modules. */
 const starter = `
   const [, folder, ...args] = process.argv
@@ -22,7 +25,7 @@ const starter = `
 export async function reachedIn(folder, file) {
   const place = mkdtempSync(join(tmpdir(), 'ckpt-usual-work-'))
   try {
-    const run = await makeRun(place, 10, 'plain')
+    const run = await makeRun(place, checkpoints, 'plain')
     const coverage = works(run).map((args, index) => runWatched(folder, args, run, join(place, `${index}`)))
     const reached = coverage.map((folderOf) => reachedOf(folderOf, join(folder, file)))
     return (position) => reached.some((one) => one[position] === 1)

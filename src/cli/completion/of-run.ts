@@ -1,12 +1,13 @@
 /** Names that completion finds in a run. A run that cannot be read has none: pressing Tab never shows an error. */
 import { relative } from 'node:path'
 import type { Checkpoint } from '../../core/checkpoint.js'
-import { locateRuns } from '../../core/checkpoints/layouts/index.js'
+import { findCheckpointAt, locateRuns, ScanTree } from '../../core/checkpoints/layouts/index.js'
 import { metricOrders, varyingKeys } from '../../core/choosing/selection/index.js'
 import { CkptError } from '../../core/errors.js'
-import { openNamed, openRunAt } from '../../core/runs/index.js'
+import { openRunAt } from '../../core/runs/index.js'
+import { loadByWord } from '../../core/runs/opening/checkpoint-by-word.js'
 import { openRunTrash } from '../../core/runs/from-trash/run-trash.js'
-import type { Storage } from '../../core/storage/storage.js'
+import type { ReadStorage, Storage } from '../../core/storage/storage.js'
 
 /** Metrics first, then whatever else is a number. */
 export async function metricKeysOf(storage: Storage, folder: string): Promise<string[]> {
@@ -43,8 +44,9 @@ export async function trashedNames(storage: Storage, folder: string): Promise<st
 /** Keys of parameter files: `folder` may be a run or one checkpoint. */
 export async function fileKeys(storage: Storage, folder: string): Promise<string[]> {
   return orNone(async () => {
-    const what = await openNamed(storage, folder, '/')
-    const checkpoints = what.kind === 'run' ? what.run.checkpoints : what.kind === 'checkpoint' ? [what.checkpoint] : []
+    const tree = ScanTree.over(storage)
+    const named = (await findCheckpointAt(tree, folder)) ?? (await loadByWord(tree, folder, '/'))
+    const checkpoints = named === null ? await checkpointsOf(tree, folder) : [named.checkpoint]
     return unique(checkpoints.flatMap(({ files }) => files.map(({ key }) => key)))
   })
 }
@@ -61,18 +63,20 @@ export async function runsBelow(storage: Storage, folder: string, begun: string)
 }
 
 /** Of the only run at or below the folder. */
-function checkpointsOf(storage: Storage, folder: string): Promise<readonly Checkpoint[]> {
+function checkpointsOf(storage: ReadStorage, folder: string): Promise<readonly Checkpoint[]> {
   return orNone(async () => {
-    const [only, ...others] = await all(locateRuns(storage, folder, { most: mostFolders }), 2)
-    return only === undefined || others.length > 0 ? [] : [...(await openRunAt(storage, only)).checkpoints]
+    const tree = ScanTree.over(storage)
+    const [only, ...others] = await all(locateRuns(tree, folder, { most: mostFolders }), 2)
+    return only === undefined || others.length > 0 ? [] : [...(await openRunAt(tree, only)).checkpoints]
   })
 }
 
 /** Of some of the runs, where the folder is above several: of commands that take them all. */
 async function checkpointsBelow(storage: Storage, folder: string): Promise<readonly Checkpoint[]> {
   return orNone(async () => {
-    const runs = await all(locateRuns(storage, folder, { most: mostFolders }), mostAsked)
-    const opened = await Promise.all(runs.map((path) => openRunAt(storage, path)))
+    const tree = ScanTree.over(storage)
+    const runs = await all(locateRuns(tree, folder, { most: mostFolders }), mostAsked)
+    const opened = await Promise.all(runs.map((path) => openRunAt(tree, path)))
     return opened.flatMap(({ checkpoints }) => checkpoints)
   })
 }

@@ -34,7 +34,7 @@ interface Listed {
   readonly prefix: string
   readonly changed: number
   readonly entries: readonly DirectoryEntry[]
-  folders: ReadonlySet<string> | null
+  folders: FolderNames | null
 }
 
 /** As many links as the system follows (path_resolution(7)). */
@@ -96,7 +96,7 @@ export class Ways {
     this.near = listed
     const { isFirm, stats } = this.to(above)
     if (!isFirm || stats?.ctimeMs !== listed.changed) return false
-    listed.folders ??= foldersOf(listed.entries)
+    listed.folders ??= new FolderNames(listed.entries)
     return listed.folders.has(name)
   }
 
@@ -182,8 +182,24 @@ function strangerAt(real: string, { uid, gid }: fs.Stats, before: Stranger | nul
   return uid === 0 || uid === before?.owner ? before : { owner: uid, group: gid, folder: real }
 }
 
-function foldersOf(entries: readonly DirectoryEntry[]): ReadonlySet<string> {
-  const folders = new Set<string>()
-  for (const { name, kind } of entries) if (kind === 'directory') folders.add(name)
-  return folders
+/** Of one listing, in whose order they are mostly asked for: the one behind the last is tried before a table of all. */
+class FolderNames {
+  private readonly names: string[] = []
+  private places: Map<string, number> | null = null
+  private next = 0
+
+  constructor(entries: readonly DirectoryEntry[]) {
+    for (const { name, kind } of entries) if (kind === 'directory') this.names.push(name)
+  }
+
+  has(name: string): boolean {
+    if (this.names[this.next] !== name) {
+      this.places ??= new Map(this.names.map((one, index) => [one, index]))
+      const place = this.places.get(name)
+      if (place === undefined) return false
+      this.next = place
+    }
+    this.next += 1
+    return true
+  }
 }

@@ -7,13 +7,21 @@ export class RunOrder {
   private readonly positions = new Map<string, number>()
 
   private constructor(siblings: readonly Checkpoint[]) {
+    let group: Checkpoint[] = []
     for (const sibling of siblings) {
-      const key = groupOf(sibling)
-      const group = this.groups.get(key) ?? []
-      if (group.length === 0) this.groups.set(key, group)
+      // Most are of the group of the one before.
+      const [first] = group
+      if (first === undefined || !areOfOneGroup(first, sibling)) group = this.groupFor(sibling)
       this.positions.set(sibling.path, group.length)
       group.push(sibling)
     }
+  }
+
+  private groupFor(sibling: Checkpoint): Checkpoint[] {
+    const key = groupOf(sibling)
+    const group = this.groups.get(key) ?? []
+    this.groups.set(key, group)
+    return group
   }
 
   private static readonly made = new WeakMap<readonly Checkpoint[], RunOrder>()
@@ -33,6 +41,10 @@ export class RunOrder {
       yield [group[at - distance], group[at + distance]].filter((one) => one !== undefined)
     }
   }
+}
+
+function areOfOneGroup(a: Checkpoint, b: Checkpoint): boolean {
+  return a.kind === b.kind && a.layout === b.layout && a.run === b.run
 }
 
 function groupOf({ kind, layout, run }: Checkpoint): string {

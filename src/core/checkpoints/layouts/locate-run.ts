@@ -5,7 +5,7 @@ import { isDownloadCache } from './download-caches.js'
 import { onFileSystemOf } from './folders.js'
 import { foldersIn } from './walk.js'
 import type { Folder } from './layout.js'
-import { scanFolder } from './scan.js'
+import { holdsCheckpoint, scanFolder } from './scan.js'
 import { ScanTree } from './scan-tree.js'
 
 /** The most folders that are searched: a folder with more below it does not stand for a single run. */
@@ -41,31 +41,31 @@ export async function* locateRuns(
   path: string,
   { most, begun = '' }: LocateBounds,
 ): AsyncGenerator<string> {
+  const tree = ScanTree.over(storage)
   let looked = 0
   let level: readonly string[] = [path]
   for (let depth = 0; depth <= deepest && level.length > 0; depth += 1) {
     looked += level.length
     if (looked > most) return
-    const listings = await storage.list(level)
+    const listings = await tree.list(level)
     const below: string[] = []
     for (const [index, one] of level.entries()) {
       const listing = listings[index]
       if (listing?.ok !== true) continue
       const folder = { path: one, entries: listing.value }
       if (depth > 0 && isDownloadCache(folder)) continue
-      if (await holdsCheckpoint(storage, folder)) yield one
+      if (await isRun(tree, folder)) yield one
       else below.push(...foldersIn(folder))
     }
     const wanted = depth === 0 ? below.filter((one) => basename(one).startsWith(begun)) : below.sort()
-    level = await onFileSystemOf(storage, path, wanted)
+    level = await onFileSystemOf(tree, path, wanted)
   }
 }
 
 /** A few entries at first, then more: of a run the first tell it already, and its metas are not all read. */
-async function holdsCheckpoint(storage: ReadStorage, { path, entries }: Folder): Promise<boolean> {
+async function isRun(storage: ReadStorage, { path, entries }: Folder): Promise<boolean> {
   for (let start = 0, count = 4; start < entries.length; start += count, count *= 4) {
-    const found = await scanFolder(storage, { path, entries: entries.slice(start, start + count) })
-    if (found.length > 0) return true
+    if (await holdsCheckpoint(storage, { path, entries: entries.slice(start, start + count) })) return true
   }
   return false
 }

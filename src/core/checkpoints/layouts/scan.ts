@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../../checkpoint.js'
 import { groupBy } from '../../grouped.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { scanSpecs } from './engine/scan-specs.js'
+import { holdsByNames, scanSpecs } from './engine/scan-specs.js'
 import { torchPlain } from './frameworks/torch-plain.js'
 import type { Folder } from './layout.js'
 import { findLayout, knownSpecs, ownMarker } from './registry.js'
@@ -15,12 +15,19 @@ export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<
   return withoutProducts(withResuming(found))
 }
 
+/** Whether there are any. */
+export async function holdsCheckpoint(storage: ReadStorage, folder: Folder): Promise<boolean> {
+  const tree = ScanTree.over(storage)
+  return (await holdsByNames(tree, folder, knownSpecs())) ?? (await scanFolder(tree, folder)).length > 0
+}
+
 /**
  * Weights that a script saved itself, without a step or an epoch, beside checkpoints of a framework (`final.pt`): what
  * came of the training. The framework neither lists them nor resumes from them.
  */
 function withoutProducts(found: Checkpoint[]): Checkpoint[] {
-  if (found.every(({ layout }) => layout === torchPlain.id)) return found
+  const plain = found.filter(({ layout }) => layout === torchPlain.id)
+  if (plain.length === 0 || plain.length === found.length) return found
   return found.filter(
     ({ layout, resumable, unixtime, step, epoch }) =>
       layout !== torchPlain.id || resumable !== false || (unixtime ?? step ?? epoch) !== null,

@@ -17,7 +17,8 @@ export class KeptContents {
   private bytes = 0
 
   get(path: string): Uint8Array | undefined {
-    return this.contents.get(path)
+    // Long paths are seldom asked for twice, and each look into a table hashes one.
+    return this.contents.size === 0 ? undefined : this.contents.get(path)
   }
 
   keep(path: string, bytes: Uint8Array): void {

@@ -10,8 +10,11 @@ export function metricKeys(metas: readonly Meta[], directions: ReadonlyMap<strin
   const seen = new Set<string>()
   const keys: string[] = []
   for (const meta of metas) {
-    for (const [key, value] of meta) {
-      if ((typeof value !== 'number' && typeof value !== 'bigint') || seen.has(key)) continue
+    // Thousands have the same keys: of most nothing but the key is looked at.
+    for (const key of meta.keys()) {
+      if (seen.has(key)) continue
+      const value = meta.get(key)
+      if (typeof value !== 'number' && typeof value !== 'bigint') continue
       seen.add(key)
       if ((directions.get(key) ?? directionOf(key)) !== undefined) keys.push(key)
     }

@@ -59,6 +59,8 @@ interface Entry {
   readonly isFirst: boolean
   readonly isNamed: boolean
   readonly values: Values
+  /** By the first value, the lower the better. What is equal in it may yet differ; NaN says nothing. */
+  readonly place: number
 }
 
 /** Those that have the order's value, and which of two comes first. */
@@ -70,12 +72,18 @@ function toRank(ordered: readonly Checkpoint[], order: Criterion & Finer, now: n
     const isFirst = isFirstBy(order, checkpoint)
     const values = criteria.map((criterion) => valueFor(checkpoint, criterion, now))
     if (!isFirst && values[0] === undefined) continue
-    entries.push({ checkpoint, isFirst, isNamed: named.size > 0 && named.has(stateOf(checkpoint)), values })
+    const isNamed = named.size > 0 && named.has(stateOf(checkpoint))
+    entries.push({ checkpoint, isFirst, isNamed, values, place: isFirst ? -Infinity : placeOf(values[0], order) })
   }
-  const compare = (a: Entry, b: Entry) =>
+  const compareExactly = (a: Entry, b: Entry) =>
     Number(b.isFirst) - Number(a.isFirst) ||
     compareValues(a.values, b.values, criteria) ||
     Number(b.isNamed) - Number(a.isNamed)
+  // Of thousands nearly all are told apart by their places.
+  const compare = (a: Entry, b: Entry) => {
+    if (a.place < b.place) return -1
+    return a.place > b.place ? 1 : compareExactly(a, b)
+  }
   return { entries, compare }
 }
 
@@ -94,6 +102,10 @@ export function valueFor(checkpoint: Checkpoint, order: Order, now: number): num
   if (order.kind === 'named') return undefined
   const scope = scopeOf(checkpoint, now)
   return toNumeric(order.kind === 'by' ? order.expression.evaluate(scope) : scope.get(order.key))
+}
+
+function placeOf(value: number | bigint | undefined, { kind }: Criterion): number {
+  return kind === 'min' ? Number(value) : -Number(value)
 }
 
 type Values = readonly (number | bigint | undefined)[]

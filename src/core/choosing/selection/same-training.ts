@@ -1,5 +1,5 @@
 /** Whether two checkpoints of one folder are of one training, by what they say of it themselves. */
-import { isMeta, type Checkpoint, type LogMark, type Meta, type MetaValue } from '../../checkpoint.js'
+import type { Checkpoint, LogMark, Meta, MetaValue } from '../../checkpoint.js'
 
 /**
  * True when they are, false when they are not, null where nothing tells. A log that goes on where the other's ends
@@ -67,17 +67,19 @@ function settingsOf({ meta, training }: Checkpoint): ReadonlyMap<string, string>
 
 function settingsIn(meta: Meta): ReadonlyMap<string, string> {
   let settings: Map<string, string> | undefined
-  for (const [key, value] of meta) {
+  for (const key of meta.keys()) {
     const meaning = meaningOf(key)
-    if (meaning !== null && isPlain(value)) (settings ??= new Map()).set(`${meaning} in ${key}`, String(value))
+    if (meaning === null) continue
+    const value = meta.get(key)
+    if (isPlain(value)) (settings ??= new Map()).set(`${meaning} in ${key}`, String(value))
   }
   return settings ?? none
 }
 
 const none: ReadonlyMap<string, string> = new Map()
 
-function isPlain(value: MetaValue): value is string | number | bigint {
-  return !isMeta(value) && (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint')
+function isPlain(value: MetaValue | undefined): value is string | number | bigint {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint'
 }
 
 /** True when something in it tells of its training. */

@@ -142,8 +142,8 @@ export function ownFiles(unit: Pick<Unit, 'kind' | 'path' | 'entries' | 'folder'
 export function filesNamed(unit: Unit, name: string | RegExp): string[] {
   const base = (unit.kind === 'folder' ? unit.path : unit.folder.path) + sep
   if (typeof name === 'string') {
-    const isThere = unit.entries.some((entry) => entry.name === name) && !unit.odd.has(name)
-    return isThere ? [base + name] : []
+    for (const entry of unit.entries) if (entry.name === name) return unit.odd.has(name) ? [] : [base + name]
+    return []
   }
   return unit.entries
     .filter((entry) => entry.kind !== 'directory' && isNamed(entry, name) && !unit.odd.has(entry.name))

@@ -8,8 +8,8 @@ import type { Folder } from '../layout.js'
 import { ScanTree } from '../scan-tree.js'
 import type { LayoutSpec, Reading } from '../spec.js'
 import { compareNatural } from '../../../formats/text/natural-order.js'
-import { findNamed, type Named } from './candidates.js'
-import { resolveClaims } from './claims.js'
+import { findNamed, listCandidates, type Named } from './candidates.js'
+import { claimByNames, resolveClaims } from './claims.js'
 import { findCopies } from './names-of-one-state.js'
 import { readBesides } from './facts-beside.js'
 import { merged, sourcesOf } from './facts.js'
@@ -47,6 +47,26 @@ export async function scanSpecs(
     for (const one of await finish(storage, folder, spec, own)) found.push(one)
   }
   return marker === null ? found : withOwnMarkers(storage, found, marker)
+}
+
+/**
+ * Whether the folder holds any checkpoint, where names tell that; null where files must be looked into. Less than a
+ * scan by far, for who goes through many folders.
+ */
+export async function holdsByNames(
+  reading: ReadStorage,
+  folder: Folder,
+  specs: readonly LayoutSpec[],
+): Promise<boolean | null> {
+  const named = await findNamed(reading, folder, specs)
+  if (named.length === 0) return false
+  const candidates = await listCandidates(reading, folder, named)
+  const isSure = candidates.some((candidate, index) => {
+    const fits = named[index]
+    const last = candidate === null || fits === undefined ? undefined : claimByNames(candidate, fits, folder)?.at(-1)
+    return last?.strength === 'sure' && last.unit.spec.read === undefined && last.unit.spec.together === undefined
+  })
+  return isSure ? true : null
 }
 
 /** Groups come first: into their parts nobody needs to look again. */
