@@ -16,6 +16,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { asUser } from '../as-user.js'
 import { ckpt, shell, temporaryDirectory } from './ckpt.js'
 import { epochs, makeRun, nameOf, parse } from './runs.js'
 
@@ -197,6 +198,17 @@ describe('a ckpt.yaml that somebody else may have written', () => {
     const made = withSettings('find: {max: [WER]}\nhooks: [{match: "*", verify: "touch ran"}]\n')
     return { ...made, ran: join(made.exp, 'ran') }
   }
+
+  it('keeps no command from telling of a checkpoint that may not be looked into', async () => {
+    const { exp, run } = withSettings('find: {max: [WER]}\n')
+    for (const folder of [dirname(exp), exp, run]) chmodSync(folder, 0o755)
+    const closed = join(run, nameOf(6))
+    chmodSync(closed, 0)
+    const { status, stdout, stderr } = await asUser(() => ckpt(['verify', closed]))
+    chmodSync(closed, 0o755)
+    expect([status, stdout]).toEqual([4, expect.stringMatching(/unreadable .* permission denied/) as string])
+    expect(stderr).toContain(`${closed}/ckpt.yaml is left out`)
+  })
 
   it('is left out by commands that read, with a warning', async () => {
     const { run, file, ran } = suspect()

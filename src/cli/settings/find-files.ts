@@ -28,8 +28,7 @@ export async function findConfigs(
   const looks = await storage.lstat(all)
   return all.filter((_, index) => {
     const look = looks[index]
-    if (look?.ok === false && look.error.code !== 'not-found') throw look.error
-    return look?.ok === true
+    return look?.ok === true || look?.error.code !== 'not-found'
   })
 }
 
