@@ -2,8 +2,8 @@
  * spaCy (spacy/training/loop.py): `model-last/` and `model-best/`, which is removed and copied from it anew. The scores
  * are in `meta.json` as fractions; there is no optimizer, so nothing can be resumed from.
  */
-import type { Meta, MetaValue } from '../../../checkpoint.js'
-import { valueIn } from '../engine/unit-paths.js'
+import type { Finding, Meta, MetaValue } from '../../../checkpoint.js'
+import { valueIn, type Unit } from '../engine/unit-paths.js'
 import type { LayoutSpec } from '../spec.js'
 
 export const spacy: LayoutSpec = {
@@ -20,7 +20,10 @@ export const spacy: LayoutSpec = {
         sure: [{ all: [{ json: ['spacy_version'], of: 'meta.json' }, { file: 'config.cfg' }] }],
         likely: [{ all: [{ file: 'meta.json' }, { file: 'config.cfg' }, { file: 'vocab/' }] }],
       },
-      whole: { needs: [{ any: [/^vocab\/$/, /^tokenizer$/], reason: 'neither vocab nor tokenizer is there' }] },
+      whole: {
+        needs: [{ any: [/^vocab\/$/, /^tokenizer$/], reason: 'neither vocab nor tokenizer is there' }],
+        check: lostStrings,
+      },
       facts: [{ from: 'json', file: 'meta.json', pick: scores }],
       files: [{ name: /^[a-z_0-9]+\/model$/, role: 'weights' }],
       resumable: false,
@@ -32,4 +35,11 @@ function scores(content: Meta): Meta {
   const performance = valueIn(content, 'performance')
   const facts = performance instanceof Map ? [...(performance as Meta)] : []
   return new Map(facts.filter((pair): pair is [string, MetaValue] => typeof pair[1] === 'number'))
+}
+
+/** Of a vocabulary nothing else is needed (spacy/vocab.pyx, `from_disk`); which languages have no tokenizer of their own, no file tells. */
+function lostStrings({ entries }: Unit): readonly Finding[] {
+  const names = new Set(entries.map(({ name }) => name))
+  const file = 'vocab/strings.json'
+  return names.has('vocab') && !names.has(file) ? [{ grade: 'partial', file, reason: 'not there' }] : []
 }
