@@ -74,9 +74,8 @@ function checkpointsOf(storage: ReadStorage, folder: string): Promise<readonly C
 /** Of some of the runs, where the folder is above several: of commands that take them all. */
 async function checkpointsBelow(storage: Storage, folder: string): Promise<readonly Checkpoint[]> {
   return orNone(async () => {
-    const tree = ScanTree.over(storage)
-    const runs = await all(locateRuns(tree, folder, { most: mostFolders }), mostAsked)
-    const opened = await Promise.all(runs.map((path) => openRunAt(tree, path)))
+    const runs = await all(locateRuns(storage, folder, { most: mostFolders }), mostAsked)
+    const opened = await Promise.all(runs.map((path) => openRunAt(storage, path)))
     return opened.flatMap(({ checkpoints }) => checkpoints)
   })
 }

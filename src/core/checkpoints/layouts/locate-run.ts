@@ -41,24 +41,23 @@ export async function* locateRuns(
   path: string,
   { most, begun = '' }: LocateBounds,
 ): AsyncGenerator<string> {
-  const tree = ScanTree.over(storage)
   let looked = 0
   let level: readonly string[] = [path]
   for (let depth = 0; depth <= deepest && level.length > 0; depth += 1) {
     looked += level.length
     if (looked > most) return
-    const listings = await tree.list(level)
+    const listings = await storage.list(level)
     const below: string[] = []
     for (const [index, one] of level.entries()) {
       const listing = listings[index]
       if (listing?.ok !== true) continue
       const folder = { path: one, entries: listing.value }
       if (depth > 0 && isDownloadCache(folder)) continue
-      if (await isRun(tree, folder)) yield one
+      if (await isRun(storage, folder)) yield one
       else below.push(...foldersIn(folder))
     }
     const wanted = depth === 0 ? below.filter((one) => basename(one).startsWith(begun)) : below.sort()
-    level = await onFileSystemOf(tree, path, wanted)
+    level = await onFileSystemOf(storage, path, wanted)
   }
 }
 

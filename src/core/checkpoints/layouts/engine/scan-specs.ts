@@ -61,12 +61,17 @@ export async function holdsByNames(
   const named = await findNamed(reading, folder, specs)
   if (named.length === 0) return false
   const candidates = await listCandidates(reading, folder, named)
-  const isSure = candidates.some((candidate, index) => {
+  let isOpen = false
+  for (const [index, candidate] of candidates.entries()) {
     const fits = named[index]
-    const last = candidate === null || fits === undefined ? undefined : claimByNames(candidate, fits, folder)?.at(-1)
-    return last?.strength === 'sure' && last.unit.spec.read === undefined && last.unit.spec.together === undefined
-  })
-  return isSure ? true : null
+    if (candidate === null || fits === undefined) continue
+    const claims = claimByNames(candidate, fits, folder)
+    const last = claims?.at(-1)
+    if (last?.strength === 'sure' && last.unit.spec.read === undefined && last.unit.spec.together === undefined)
+      return true
+    isOpen ||= claims === null || last !== undefined
+  }
+  return isOpen ? null : false
 }
 
 /** Groups come first: into their parts nobody needs to look again. */
