@@ -296,6 +296,17 @@ describe('an export', () => {
     await open.close()
   })
 
+  it('of parts that each process saved of every tensor is refused: no loader joins them', async () => {
+    const run = makeFolder()
+    fs.mkdirSync(join(run, 'step-3'))
+    const info = { format: 'pt', DCP_SHARDING_INFO: '{"w": {"saved_offsets": [0]}}' }
+    for (const rank of [1, 2]) {
+      const path = join(run, 'step-3', `shard-0000${rank}-model-00001-of-00001.safetensors`)
+      writeTensors(path, [floats('w', [2], [rank, rank])], info)
+    }
+    await expect(exported(run, target())).rejects.toMatchObject({ code: 'refused' })
+  })
+
   it('of a checkpoint whose weights are cut is refused, and another is taken from its run', async () => {
     const run = copyFixture('frameworks/hf_trainer/run')
     const cut = join(run, 'checkpoint-30', 'model.safetensors')
