@@ -4,6 +4,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { localStamp, utcOffset, wait } from '../machine/clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
+import { ownMarker } from '../core/checkpoints/layouts/index.js'
 import { removalError } from '../core/changes/disposal/index.js'
 import { CkptError } from '../core/errors.js'
 import {
@@ -139,6 +140,7 @@ nothing; the new checkpoint always stays.`
       stamp: localStamp(unixtime),
       meta: toPyMeta(given, { unixtime, endOfEpoch: !intra }),
       files: throughHooks(readFiles(file, process.stdin), await this.hooks(), this.storage),
+      marker: ownMarker(),
     }
   }
 

@@ -63,7 +63,16 @@ describe('ckpt recover alone', () => {
     const got = await ckpt(['recover', run, '--require', 'model', '--verify', 'none'])
     expect(got.stdout).toBe(`${join(run, nameOf(2))}\n`)
     expect(got.stderr).toContain('has no file for key model')
-    expect((await ckpt(['recover', run, '--require', 'model,nothing'])).status).toBe(4)
+  })
+
+  it.each([
+    ['of each the same', 'nothing'],
+    ['of each another', 'model,nothing'],
+  ])('files required that no checkpoint has are 3, for none is damaged: %s', async (_, keys) => {
+    const run = makeRun({ ...epochs(2), [nameOf(9)]: { 'CKPT.yaml': 'unixtime: 1800000000.0\n', 'lm.ckpt': 'x' } })
+    const got = await ckpt(['recover', run, '--require', keys, '--verify', 'none', '--', 'echo', 'started'])
+    expect(got).toMatchObject({ status: 3, stdout: '' })
+    expect(got.stderr).toContain('nothing was started: ask for a key that is there')
   })
 
   it('no checkpoint at all is 3; some, but none whole, is 4', async () => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ckpt, program, temporaryDirectory } from './ckpt.js'
+import { ckpt, program, shell, temporaryDirectory } from './ckpt.js'
 
 function place(): { run: string; model: string } {
   const folder = temporaryDirectory()
@@ -35,6 +35,22 @@ describe('ckpt save', () => {
     expect(listed.checkpoints.map((one) => one.path)).toEqual([path])
     expect(readdirSync(join(run, '..'))).toEqual(['save'])
   })
+
+  it.each(['.done', 'CKPT.yaml', 'model.ckpt'])(
+    'with complete: %s in ckpt.yaml it has that file, and so is whole to list and recover',
+    async (complete) => {
+      const { run, model } = place()
+      mkdirSync(run, { recursive: true })
+      writeFileSync(join(run, 'ckpt.yaml'), `complete: ${complete}\n`)
+      // Each in a process of its own: what comes after knows nothing of these settings.
+      const env = { RUN: run, MODEL: model }
+      const path = (await shell('ckpt save "$RUN" --file model="$MODEL"', { env })).stdout.trim()
+      expect(readdirSync(path).sort()).toEqual([...new Set([complete, 'CKPT.yaml', 'model.ckpt'])].sort())
+      expect(readFileSync(join(path, 'model.ckpt'), 'utf8')).toBe('weights')
+      expect((await shell('ckpt verify "$RUN"', { env })).stdout).toContain('1 checkpoint, whole')
+      expect((await shell('ckpt recover "$RUN"', { env })).stdout).toBe(`${path}\n`)
+    },
+  )
 
   it('names it by local time', async () => {
     const { run, model } = place()

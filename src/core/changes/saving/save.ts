@@ -42,6 +42,8 @@ export interface NewCheckpoint {
   readonly meta: PyDict
   /** By key. */
   readonly files: ReadonlyMap<string, FileToSave>
+  /** The name of an empty file that is written after all others, for those who go by it (`complete:` in ckpt.yaml). */
+  readonly marker?: string | null
 }
 
 /** How a checkpoint is saved. */
@@ -103,6 +105,7 @@ export async function saveCheckpoint(
         { run, files, names, inspected, folder: staging.building, stagingFolder: staging.folder },
         options,
       )
+      await putMarker(storage, staging.building, checkpoint.marker ?? null, [metaFile, ...names.values()])
       await storage.syncDirectory(staging.building)
       await storage.syncDirectory(staging.folder)
       const taken = await takeName(storage, staging.building, checkpoint)
@@ -196,6 +199,16 @@ async function putAll(storage: Storage, parts: Parts, options: SaveOptions): Pro
     if (inspected !== undefined) options.onProgress?.(done, total)
   }
   if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted; nothing was saved')
+}
+
+/** A file of the checkpoint itself may be the sign that it is finished. */
+async function putMarker(
+  storage: Storage,
+  folder: string,
+  marker: string | null,
+  there: readonly string[],
+): Promise<void> {
+  if (marker !== null && !there.includes(marker)) await writeBytes(storage, [], join(folder, marker))
 }
 
 function titleOf(key: string, inspected: Moved | undefined): string {

@@ -38,7 +38,15 @@ export {
   type MeasuredFile,
 } from './measure-sizes.js'
 export { explainTemporary, findLeftovers, type SaveLeftover } from './leftovers.js'
-export { findLayout, hasOwnLayouts, isOwnLayout, knownLayouts, knownSpecs, useOwnLayouts } from './registry.js'
+export {
+  findLayout,
+  hasOwnLayouts,
+  isOwnLayout,
+  knownLayouts,
+  knownSpecs,
+  ownMarker,
+  useOwnLayouts,
+} from './registry.js'
 export { filesTogether, resumeOnly } from './roles.js'
 export { complete, scanFolder } from './scan.js'
 export { readHistory, type Axis, type History } from './history.js'

@@ -28,8 +28,8 @@ const randomState = /(?:^|\/)(?:rng_state|random_states)_\d+\.(?:pth|pkl)$/
 
 /**
  * The first whole one of `checkpoints`, which come in the order of preference. Looks no further than that. Null when
- * there are none at all. Where none is whole, the first one that lacks random states alone. Throws CkptError `damaged` with all reasons when there are some but none is whole: a job
- * must never silently start from scratch.
+ * there are none at all. Where none is whole, the first one that lacks random states alone. Throws CkptError with all reasons when there are some but none is whole (`damaged`), or none has the
+ * keys required (`no-match`): a job must never silently start from scratch.
  */
 export async function firstWhole(
   checkpoints: readonly Checkpoint[],
@@ -71,6 +71,7 @@ const partNames: ReadonlyMap<string, readonly string[]> = new Map([
 ])
 
 const lacksKey = 'has no file for key'
+const holdsNone = 'holds no '
 
 /**
  * One finding for each key that the checkpoint has no file for. Of one that is a single file whose contents are known,
@@ -83,7 +84,7 @@ export function requireKeys(checkpoint: Checkpoint, keys: readonly string[]): Fi
     const there = new Set(contents)
     const isThere = (key: string) => there.has(key) || (partNames.get(key) ?? []).some((name) => there.has(name))
     const missing = [...new Set(keys)].filter((key) => !isThere(key))
-    return missing.map((key) => ({ grade: 'partial', reason: `holds no ${key}: in it are ${contents.join(', ')}` }))
+    return missing.map((key) => ({ grade: 'partial', reason: `${holdsNone}${key}: in it are ${contents.join(', ')}` }))
   }
   const there = new Set(checkpoint.files.map((file) => file.key))
   const missing = [...new Set(keys)].filter((key) => !there.has(key))
@@ -107,14 +108,22 @@ const mostListed = 100
 
 function noneWhole(run: string, passedOver: readonly PassedOver[], unreadable: number): CkptError {
   const count = passedOver.length
-  const same = reasonOfAll(passedOver)
-  if (same?.startsWith(lacksKey) === true) return noneAskedFor(run, passedOver, same)
+  if (passedOver.every(({ reasons }) => reasons.every(isOfKey))) return noneAskedFor(run, passedOver)
   const what = count === 1 ? 'the only checkpoint is not whole' : `none of the ${count} checkpoints is whole`
-  const lines = passedOver.slice(0, mostListed).map(({ name, reasons }) => `  ${name}: ${reasons.join('; ')}`)
-  if (count > mostListed) lines.push(`  and ${count - mostListed} more`)
-  return new CkptError('damaged', [`${run}: ${what}`, ...lines].join('\n'), {
+  return new CkptError('damaged', [`${run}: ${what}`, ...linesOf(passedOver)].join('\n'), {
     hint: `nothing was started: ${unreadable > 0 ? readableFirst : 'a job would begin from scratch; move these away if that is what you want'}`,
   })
+}
+
+function linesOf(passedOver: readonly PassedOver[]): string[] {
+  const lines = passedOver.slice(0, mostListed).map(({ name, reasons }) => `  ${name}: ${reasons.join('; ')}`)
+  const more = passedOver.length - mostListed
+  return more > 0 ? [...lines, `  and ${more} more`] : lines
+}
+
+/** True of what `requireKeys` finds. */
+function isOfKey(reason: string): boolean {
+  return reason.startsWith(lacksKey) || reason.startsWith(holdsNone)
 }
 
 /** Undefined where there are several. */
@@ -123,11 +132,20 @@ function reasonOfAll(passedOver: readonly PassedOver[]): string | undefined {
   return reasons.size === 1 ? [...reasons][0] : undefined
 }
 
-/** What is asked for is a mistake sooner than all checkpoints are damaged. */
-function noneAskedFor(run: string, passedOver: readonly PassedOver[], reason: string): CkptError {
+/** No checkpoint is damaged; what is asked for may be a mistake. */
+function noneAskedFor(run: string, passedOver: readonly PassedOver[]): CkptError {
   const [first] = passedOver
-  const who = passedOver.length === 1 ? 'the only checkpoint' : `each of the ${passedOver.length} checkpoints`
-  return new CkptError('damaged', `${run}: ${who} ${reason}`, {
+  const count = passedOver.length
+  const reason = reasonOfAll(passedOver)
+  const who = count === 1 ? 'the only checkpoint' : `each of the ${count} checkpoints`
+  const told =
+    reason === undefined
+      ? [
+          `${run}: ${count === 1 ? `${who} has not` : `none of the ${count} checkpoints has`} all that is required`,
+          ...linesOf(passedOver),
+        ]
+      : [`${run}: ${who} ${reason}`]
+  return new CkptError('no-match', told.join('\n'), {
     hint: `nothing was started: ask for a key that is there; see which: ckpt show ${quoteWord(`${run}/${first?.name ?? ''}`)}`,
   })
 }

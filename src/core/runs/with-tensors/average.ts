@@ -9,6 +9,7 @@ import {
   type AverageWork,
 } from '../../tensors/average/index.js'
 import type { Checkpoint, Run } from '../../checkpoint.js'
+import { ownMarker } from '../../checkpoints/layouts/index.js'
 import { haveSameValues } from '../../tensors/compare/index.js'
 import { CkptError } from '../../errors.js'
 import type { PyValue } from '../../formats/pyyaml/index.js'
@@ -264,6 +265,7 @@ function newCheckpoint(
     stamp,
     meta: toPyMeta(new Map([...facts, ...meta]), { unixtime, endOfEpoch: true }),
     files: new Map([[key, { kind: 'written', write }]]),
+    marker: ownMarker(),
   }
 }
 

@@ -91,7 +91,7 @@ describe('a key that no checkpoint has', () => {
     const checkpoints = ['a', 'b'].map((name) => checkpointAt('/run', name, { files }))
     const asked = firstWhole(checkpoints, (one) => Promise.resolve(requireKeys(one, ['modle'])))
     await expect(asked).rejects.toMatchObject({
-      code: 'damaged',
+      code: 'no-match',
       message: '/run: each of the 2 checkpoints has no file for key modle; did you mean model?',
       hint: 'nothing was started: ask for a key that is there; see which: ckpt show /run/a',
     })
