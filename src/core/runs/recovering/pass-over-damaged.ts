@@ -28,8 +28,9 @@ const randomState = /(?:^|\/)(?:rng_state|random_states)_\d+\.(?:pth|pkl)$/
 
 /**
  * The first whole one of `checkpoints`, which come in the order of preference. Looks no further than that. Null when
- * there are none at all. Where none is whole, the first one that lacks random states alone. Throws CkptError with all reasons when there are some but none is whole (`damaged`), or none has the
- * keys required (`no-match`): a job must never silently start from scratch.
+ * there are none at all. Where none is whole, the first one that lacks random states alone. Throws CkptError with all
+ * reasons when there are some but none is whole (`damaged`), or none has the keys required (`no-match`): a job must never
+ * silently start from scratch.
  */
 export async function firstWhole(
   checkpoints: readonly Checkpoint[],

@@ -159,6 +159,23 @@ describe('Lightning checkpoints', () => {
     ])
   })
 
+  it('have their own score where another training saved at the same step into the same folder', async () => {
+    const first = monitoring('val_loss', 'min', { 'a.ckpt': 0.75 })
+    const second = monitoring('val_loss', 'min', { 'b.ckpt': 0.25 })
+    const root = write(makeFolder(), {
+      'a.ckpt': lightningFile({ step: 8, weights: [1], callbacks: first }),
+      'b.ckpt': lightningFile({ step: 8, weights: [2], callbacks: second }),
+      'last.ckpt': lightningFile({ step: 8, weights: [2], callbacks: second }),
+    })
+    const found = await scan(root)
+    const scores = Object.entries(found).map(([name, { meta }]) => [name, meta.get('val_loss')])
+    expect(scores).toEqual([
+      ['a.ckpt', 0.75],
+      ['b.ckpt', 0.25],
+      ['last.ckpt', 0.25],
+    ])
+  })
+
   it('fall back on the rounded numbers in a name, but for a 0, which may stand for nothing', async () => {
     const root = write(makeFolder(), {
       'epoch=0-step=4-val_loss=-0.50-acc=0.00-v1.ckpt': lightningFile({ step: 5, epoch: 1 }),

@@ -1,6 +1,7 @@
 /** Reads the checkpoints of a run together: which are its own, which are copies, which is the best, and their scores. */
 import { basename } from 'node:path'
 import type { Direction, Meta, MetaValue, Part, Pointer } from '../../../checkpoint.js'
+import { addTo } from '../../../grouped.js'
 import { withOpener } from '../engine/opener.js'
 import { compareText } from '../folders.js'
 import type { LayoutIo, Reading, Taken, Unit } from '../spec.js'
@@ -22,7 +23,7 @@ export async function readRun(taken: readonly Taken[], io: LayoutIo): Promise<Re
   const compared = own.some(({ unit }) => isLast(unit.name)) ? saved : await withWeights(io, saved)
   const aliases = aliasesAmong(compared)
   const around: Around = {
-    scores: scoresByStep(saved),
+    sameStep: statesByStep(compared),
     aliases,
     namesakes: new Namesakes(saved.map(({ unit }) => unit.name)),
     pointers: runPointers(saved, aliases),
@@ -86,25 +87,39 @@ async function withWeights({ storage }: LayoutIo, saved: readonly Saved[]): Prom
 
 /** What is known of the run beside what each checkpoint says. */
 interface Around {
-  /** By step, the scores by their metrics' names. */
-  readonly scores: ReadonlyMap<number, ReadonlyMap<string, number>>
+  /** By step. */
+  readonly sameStep: ReadonlyMap<number, readonly SavedState[]>
   readonly aliases: ReadonlyMap<string, string>
   readonly namesakes: Namesakes
   readonly pointers: readonly Pointer[]
 }
 
-/** A copy or another callback's checkpoint of the same step has the same weights, and so the same scores. */
-function scoresByStep(saved: readonly Saved[]): Map<number, Map<string, number>> {
-  const scores = new Map<number, Map<string, number>>()
-  for (const { state } of saved) {
-    if (state.step === null) continue
-    const known = scores.get(state.step) ?? new Map<string, number>()
-    scores.set(state.step, known)
-    for (const { monitor, own } of state.callbacks) {
-      if (monitor !== null && own !== null && own.score !== null) known.set(monitor, own.score)
-    }
+/**
+ * A copy or another callback's checkpoint of the same step has the same weights, and so the same scores. One of another
+ * training in the folder does not: it has other weights, where these were compared, or another score by one metric.
+ */
+function scoresOf(state: SavedState, sameStep: readonly SavedState[]): ReadonlyMap<string, number> {
+  const scores = new Map(ownScores(state))
+  for (const other of sameStep) {
+    const found = ownScores(other)
+    if (state.weights !== null && other.weights !== null && state.weights !== other.weights) continue
+    if (found.some(([monitor, score]) => !Object.is(scores.get(monitor) ?? score, score))) continue
+    for (const [monitor, score] of found) scores.set(monitor, score)
   }
   return scores
+}
+
+function ownScores({ callbacks }: SavedState): [string, number][] {
+  return callbacks.flatMap(({ monitor, own }): [string, number][] => {
+    const score = own?.score ?? null
+    return monitor === null || score === null ? [] : [[monitor, score]]
+  })
+}
+
+function statesByStep(saved: readonly Saved[]): ReadonlyMap<number, readonly SavedState[]> {
+  const states = new Map<number, SavedState[]>()
+  for (const { state } of saved) if (state.step !== null) addTo(states, state.step, state)
+  return states
 }
 
 function readingOf({ unit, facts, state }: Saved, around: Around): Reading {
@@ -181,12 +196,12 @@ function sharedParts(folder: string, run: string): number {
 /** What `metaOf` tells by itself: what else the facts are was logged. */
 const ownFacts = new Set(['step', 'epoch', 'hyper_parameters', '#saved'])
 
-function metaOf(name: string, facts: Meta, state: SavedState, { scores }: Around): Meta {
+function metaOf(name: string, facts: Meta, state: SavedState, { sameStep }: Around): Meta {
   const meta = new Map<string, MetaValue>()
   if (state.step !== null) meta.set('step', state.step)
   if (state.epoch !== null) meta.set('epoch', state.epoch)
   for (const [key, value] of facts) if (!ownFacts.has(key)) meta.set(key, value)
-  for (const [key, score] of (state.step === null ? undefined : scores.get(state.step)) ?? []) {
+  for (const [key, score] of scoresOf(state, (state.step === null ? undefined : sameStep.get(state.step)) ?? [])) {
     // A metric that is NaN is scored as the worst there can be.
     if (Number.isFinite(score) || !meta.has(key)) meta.set(key, score)
   }
