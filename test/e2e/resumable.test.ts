@@ -61,7 +61,7 @@ describe('what a job can go on from', () => {
     const wanted = ['--require', 'model,optimizer,callbacks']
     expect((await ckpt(['recover', run, ...wanted])).stdout).toBe(`${join(run, 'epoch=2-step=200.ckpt')}\n`)
     const none = await ckpt(['recover', run, '--require', 'ema'])
-    expect(none.status).toBe(4)
+    expect(none.status).toBe(3)
     expect(none.stderr).toContain('holds no ema: in it are epoch, global_step')
   })
 

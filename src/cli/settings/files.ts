@@ -37,7 +37,7 @@ export async function loadSettings(
   commandIds: readonly string[],
   leniency: Leniency,
 ): Promise<Settings> {
-  const paths = await findConfigs(storage, folder, { home: home(), own: ownFile() })
+  const paths = await findConfigs(storage, folder, { home: home(), own: ownFile(), withClosed: leniency.unreadable })
   return paths.length === 0 ? { files: [], leftOut: [] } : parseSettings(storage, paths, commandIds, leniency)
 }
 

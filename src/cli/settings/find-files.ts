@@ -12,6 +12,8 @@ export interface ConfigLocations {
   readonly home: string
   /** Absolute: the user's own file, which comes last; null for none. */
   readonly own: string | null
+  /** What the system lets nobody look at is given too, to be left out; else it is an error. */
+  readonly withClosed: boolean
 }
 
 /**
@@ -21,14 +23,17 @@ export interface ConfigLocations {
 export async function findConfigs(
   storage: ReadStorage,
   folder: string,
-  { home, own }: ConfigLocations,
+  { home, own, withClosed }: ConfigLocations,
 ): Promise<string[]> {
   const paths = foldersUpTo(folder, home).map((one) => join(one, fileName))
   const all = own === null || paths.includes(own) ? paths : [...paths, own]
   const looks = await storage.lstat(all)
   return all.filter((_, index) => {
     const look = looks[index]
-    return look?.ok === true || look?.error.code !== 'not-found'
+    if (look?.ok !== false) return true
+    if (look.error.code === 'not-found') return false
+    if (!withClosed) throw look.error
+    return true
   })
 }
 

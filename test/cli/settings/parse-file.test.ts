@@ -84,10 +84,10 @@ describe('a ckpt.yaml', () => {
     for (const file of files) writeFileSync(file, '')
     const own = join(root, 'own.yaml')
     writeFileSync(own, '')
-    const found = (home: string) => findConfigs(storage, run, { home, own })
+    const found = (home: string) => findConfigs(storage, run, { home, own, withClosed: false })
     expect(await found(join(root, 'home'))).toEqual([...files.slice(0, 2), own])
     expect((await found('/nowhere')).slice(0, 3)).toEqual(files)
-    expect(await findConfigs(storage, join(run, 'not', 'yet'), { home: run, own: null })).toHaveLength(1)
+    expect(await findConfigs(storage, join(run, 'not', 'yet'), { home: run, own: null, withClosed: false })).toHaveLength(1)
   })
 
   it('that cannot be read is an error, and no missing policy', async () => {
