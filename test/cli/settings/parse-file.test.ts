@@ -87,7 +87,9 @@ describe('a ckpt.yaml', () => {
     const found = (home: string) => findConfigs(storage, run, { home, own, withClosed: false })
     expect(await found(join(root, 'home'))).toEqual([...files.slice(0, 2), own])
     expect((await found('/nowhere')).slice(0, 3)).toEqual(files)
-    expect(await findConfigs(storage, join(run, 'not', 'yet'), { home: run, own: null, withClosed: false })).toHaveLength(1)
+    expect(
+      await findConfigs(storage, join(run, 'not', 'yet'), { home: run, own: null, withClosed: false }),
+    ).toHaveLength(1)
   })
 
   it('that cannot be read is an error, and no missing policy', async () => {
