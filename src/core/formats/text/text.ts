@@ -7,12 +7,8 @@ const isControl = Array.from({ length: 128 }, (_, code) =>
 
 /** Printable, white space, and what moves or colours a terminal's text; the last character may be cut. */
 export function isText(head: Uint8Array): boolean {
-  let isAscii = true
-  for (const byte of head) {
-    if (byte > 0x7f) isAscii = false
-    else if (isControl[byte] === true) return false
-  }
-  return isAscii || isUtf8(head)
+  if (head.some((byte) => isControl[byte] === true)) return false
+  return head.every((byte) => byte < 0x80) || isUtf8(head)
 }
 
 /**
