@@ -24,6 +24,11 @@ function readText(path: string): string {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
     const stat = fstatSync(fd)
     if (!stat.isFile()) throw new CkptError('refused', `${path}: a token is read from a file`)
+    if (stat.uid !== (process.geteuid?.() ?? stat.uid)) {
+      throw new CkptError('refused', `${path}: it belongs to user ${stat.uid}, and so it is not a secret of yours`, {
+        hint: 'name a file of your own',
+      })
+    }
     if ((stat.mode & ofOthers) !== 0) {
       throw new CkptError('refused', `${path}: others can read it, and so it is not a secret`, {
         hint: `chmod 600 ${quoteWord(path)}`,

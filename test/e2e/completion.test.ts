@@ -4,10 +4,10 @@
  * them where it can).
  */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ckpt, temporaryDirectory } from './ckpt.js'
+import { ckpt, plainEnvironment, temporaryDirectory } from './ckpt.js'
 import { hasScript, onTerminal } from './on-terminal.js'
 import { epochs, makeRun, nameOf } from './runs.js'
 
@@ -37,9 +37,12 @@ async function wordsAfterTab(shell: Driven, cwd: string, line: string): Promise<
   const [before = '', after = ''] = line.split('|')
   const left = '\u001b[D'.repeat(after.length)
   let step = 0
+  const own = temporaryDirectory()
+  // fish makes the folder of its settings, whatever it was told to leave alone.
+  const folders = { HOME: own, XDG_CONFIG_HOME: join(own, 'config'), XDG_CACHE_HOME: join(cwd, '..', 'cache') }
   const { screen } = await onTerminal(shell.start, {
     cwd,
-    env: { PS1: 'ready> ', HOME: temporaryDirectory(), XDG_CACHE_HOME: join(cwd, '..', 'cache'), TERM: 'vt100' },
+    env: { PS1: 'ready> ', ...folders, TERM: 'vt100' },
     answer: (shown, type) => {
       if (step === 0) {
         step = 1
@@ -51,8 +54,8 @@ async function wordsAfterTab(shell: Driven, cwd: string, line: string): Promise<
       }
     },
   })
-  const words = [...screen.matchAll(/^\[(.*)\]\r?$/gm)].map(([, word = '']) => word)
-  return words
+  expect(existsSync(plainEnvironment()['XDG_CONFIG_HOME'] ?? '')).toBe(false)
+  return [...screen.matchAll(/^\[(.*)\]\r?$/gm)].map(([, word = '']) => word)
 }
 
 describe.runIf(hasScript).each(Object.entries(shells))('%s', (name, shell) => {

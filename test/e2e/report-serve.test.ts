@@ -1,6 +1,6 @@
 /** ckpt report --serve: who gets the page, who does not, and how news come. */
 import { once } from 'node:events'
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { request, type IncomingHttpHeaders } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -245,5 +245,13 @@ describe('ckpt report --serve', () => {
     expect(url.pathname).toBe('/a-secret-of-the-user/')
     const taken = await ckpt(['report', run, '--serve', '--port', url.port])
     expect([taken.status, taken.stderr]).toEqual([2, expect.stringContaining(`port ${url.port}`)])
+  })
+
+  it.runIf(process.geteuid?.() === 0)('takes no secret that is another user’s: they know it', async () => {
+    const file = join(temporaryDirectory(), 'token')
+    writeFileSync(file, 'a-secret-of-somebody\n', { mode: 0o600 })
+    chownSync(file, 65_534, 65_534)
+    const { status, stderr } = await ckpt(['report', makeRun(epochs(1)), '--serve', '--token-file', file])
+    expect([status, stderr]).toEqual([5, expect.stringContaining('it belongs to user 65534')])
   })
 })
