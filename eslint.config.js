@@ -8,6 +8,15 @@ const noProcess = {
 }
 const restrictImports = (...patterns) => ({ 'no-restricted-imports': ['error', { patterns }] })
 
+/** Tests that start the built program, or need what no checkout has: each folder is a vitest project of its own. */
+const testsOfTheBuild = ['e2e', 'mounts', 'slurm', 'browser', 'interop', 'frameworks']
+const noBuild = {
+  regex: `^\\.{1,2}/(.*/)?(dist|${testsOfTheBuild.join('|')})/`,
+  message: 'unit tests pass without a build: what starts the program stands in test/e2e',
+}
+/** Paths of the build in a text, from which they may be loaded too. */
+const noBuildPath = { selector: 'Literal[value=/(^|[/])dist[/]/]', message: noBuild.message }
+
 /** Hints read as one voice: they go on behind `hint:`, and end without a full stop. */
 const hints = ['Literal[value=/^[A-Z][a-z ]/]', 'Literal[value=/[.]$/]'].concat([
   'TemplateLiteral > TemplateElement:first-child[value.raw=/^[A-Z][a-z ]/]',
@@ -71,6 +80,11 @@ export default tseslint.config(
   {
     files: ['src/commands/**/*.ts', 'src/cli/**/*.ts', 'src/render/**/*.ts', 'src/machine/**/*.ts', 'src/*.ts'],
     rules: { '@typescript-eslint/only-throw-error': 'error' },
+  },
+  {
+    files: ['test/**/*.ts'],
+    ignores: testsOfTheBuild.map((folder) => `test/${folder}/**`),
+    rules: { ...restrictImports(noBuild), 'no-restricted-syntax': ['error', noBuildPath] },
   },
   { files: ['**/*.js', '**/*.mjs', '**/*.cjs'], ...tseslint.configs.disableTypeChecked },
   { files: ['bin/*.js', 'test/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-/** Tests that start the built program; all others run in their own process. */
-const startsTheProgram = ['test/e2e/**/*.test.ts', 'test/examples.test.ts', 'test/killed.test.ts', 'test/races.test.ts']
+/** They start the built program; all others need no build. */
+const e2e = 'test/e2e/**/*.test.ts'
 
 /** They need mounts: npm run test:mounts. */
 const needsMounts = 'test/mounts/**'
@@ -10,6 +10,7 @@ const needsMounts = 'test/mounts/**'
 export default defineConfig({
   test: {
     testTimeout: 30_000,
+    setupFiles: 'test/setup.ts',
     // Tests that start the program wait for it, and some sleep: one worker more than cores leaves none idle.
     maxWorkers: availableParallelism() + 1,
     projects: [
@@ -18,18 +19,17 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...startsTheProgram, needsMounts],
+          exclude: [e2e, needsMounts],
           // Files of one worker share their modules: to load those anew for each took half of the time.
           isolate: false,
-          setupFiles: 'test/setup.ts',
         },
       },
       {
         extends: true,
         test: {
           name: 'e2e',
-          include: startsTheProgram,
-          globalSetup: ['test/e2e/code-caches.ts', 'test/e2e/let-rest.ts'],
+          include: [e2e],
+          globalSetup: ['test/e2e/code-caches.ts', 'test/let-rest.ts'],
         },
       },
     ],

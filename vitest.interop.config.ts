@@ -2,5 +2,5 @@ import { defineConfig } from 'vitest/config'
 
 /** For `npm run test:interop`, which has prepared a Python. */
 export default defineConfig({
-  test: { include: ['test/interop/**/*.interop.ts'], testTimeout: 120_000 },
+  test: { include: ['test/interop/**/*.interop.ts'], setupFiles: 'test/setup.ts', testTimeout: 120_000 },
 })

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { pathWithoutNode } from './without-node.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const leftOut = ['test/e2e/start.test.ts', 'test/examples.test.ts', 'test/e2e/bounded.test.ts']
+const leftOut = ['test/e2e/start.test.ts', 'test/e2e/library-examples.test.ts', 'test/e2e/bounded.test.ts']
 const place = mkdtempSync(join(tmpdir(), 'ckpt-binary-'))
 
 try {

@@ -1,13 +1,15 @@
 import { shellWord } from '../../src/core/formats/text/shell-words.js'
 /** Runs the built program as a user would. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
-import { cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { constants, tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, inject } from 'vitest'
+import { inject } from 'vitest'
+import { temporaryDirectory } from '../temporary.js'
 import { canRunHere, runHere } from './in-process.js'
-import { letRest } from './let-rest.js'
+
+export { copyFixture, temporaryDirectory } from '../temporary.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -116,37 +118,6 @@ export function outcomeOf(child: ChildProcessWithoutNullStreams, options: RunOpt
     })
   })
 }
-
-/** A copy of test/fixtures/NAME that rests, with links as they are; gives its path. Removed after the file's tests. */
-export function copyFixture(name: string): string {
-  const copy = join(temporaryDirectory(), name.replaceAll('/', '-'))
-  cpSync(join(project, 'test', 'fixtures', name), copy, {
-    recursive: true,
-    preserveTimestamps: true,
-    verbatimSymlinks: true,
-  })
-  letRest(copy)
-  return copy
-}
-
-/** Removed after the file's tests. */
-export function temporaryDirectory(): string {
-  const path = realpathSync(mkdtempSync(join(tmpdir(), 'ckpt-e2e-')))
-  temporary.push(path)
-  return path
-}
-
-const temporary: string[] = []
-
-/** Milliseconds: a busy disk takes its time to forget 10,000 folders. */
-const patience = 60_000
-
-afterAll(() => {
-  for (const path of temporary.splice(0)) rmSync(path, { recursive: true, force: true })
-}, patience)
-
-// A folder that anybody may write to is not a place for settings: files are made as most people make them.
-process.umask(0o022)
 
 /** `_` is how nohup is known; bash complains of a locale that is not there. */
 const unwanted =

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { splitWords } from '../../src/core/formats/text/shell-words.js'
 import { shellWord } from '../../src/core/formats/text/shell-words.js'
 import { ckpt, shell, temporaryDirectory, type Outcome } from './ckpt.js'
-import { letRest } from './let-rest.js'
+import { letRest } from '../let-rest.js'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 const read = (name: string) => readFileSync(join(project, name), 'utf8')

@@ -3,7 +3,17 @@ import type { Checkpoint } from '../../src/core/checkpoint.js'
 import { openRun } from '../../src/core/runs/index.js'
 import { localStorage } from '../../src/core/storage/local.js'
 import { marksOf } from '../../src/render/checkpoint-rows.js'
-import { makeRun } from '../e2e/runs.js'
+import { write } from '../core/checkpoints/layouts/folders.js'
+import { temporaryDirectory } from '../temporary.js'
+
+/** A run of SpeechBrain: by name, the text of each checkpoint's CKPT.yaml. */
+function makeRun(checkpoints: Readonly<Record<string, string>>): string {
+  const files = Object.entries(checkpoints).map(([name, meta]) => ({
+    [`${name}/CKPT.yaml`]: meta,
+    [`${name}/model.ckpt`]: name,
+  }))
+  return write(temporaryDirectory(), Object.assign({}, ...files) as Record<string, string>)
+}
 
 it('a checkpoint that is named the best by several criteria says so once', async () => {
   const run = await openRun(localStorage(), makeRun({ 'CKPT+a': 'loss: 1\nunixtime: 1\n' }))

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { complete, type Completion } from '../../../src/cli/completion/answer.js'
 import type { CompletionSpec } from '../../../src/cli/completion/spec.js'
 import { userStorage } from '../../../src/machine/user-storage.js'
-import { copyFixture, temporaryDirectory } from '../../e2e/ckpt.js'
+import { copyFixture, temporaryDirectory } from '../../temporary.js'
 import { cpSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 

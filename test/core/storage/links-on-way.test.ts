@@ -11,7 +11,6 @@ import { followLinks } from '../../../src/core/storage/links-on-way.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import type { Storage } from '../../../src/core/storage/storage.js'
 import { userStorage } from '../../../src/machine/user-storage.js'
-import { ckpt } from '../../e2e/ckpt.js'
 import { makeRun, temporaryDirectory } from '../changes/disposal/runs.js'
 
 const nobody = 65_534
@@ -24,12 +23,6 @@ function linkTo(run: string, owner: number): string {
   fs.symlinkSync(dirname(run), link)
   fs.lchownSync(link, owner, owner)
   return join(link, 'save')
-}
-
-/** Whoever's link leads there may read it. */
-function openToAll(run: string): string {
-  fs.chmodSync(dirname(run), 0o755)
-  return run
 }
 
 async function pinBy(path: string): Promise<void> {
@@ -114,43 +107,6 @@ describe.runIf(process.geteuid?.() === 0)('a link of somebody else', () => {
     await expect(remove(swapped)).rejects.toThrow(UntrustedError)
     expect(fs.readdirSync(run)).toEqual(['CKPT+a'])
     expect((await remove(await named(0))).removed).toHaveLength(1)
-  })
-
-  it.each([
-    ['pin'],
-    ['pin', '--state', 'DIR'],
-    ['rm', '--yes'],
-    ['rm', '--dry-run'],
-    ['rm', '--yes', '--state', 'DIR'],
-  ])(
-    'by which a checkpoint is named for %s %s %s is refused before anything is shown or kept',
-    async (command, ...flags) => {
-      const run = makeRun(['CKPT+a', 'CKPT+b'])
-      const theirs = temporaryDirectory()
-      const state = join(theirs, 'state')
-      fs.symlinkSync(join(run, 'CKPT+a'), join(theirs, 'latest'))
-      fs.lchownSync(join(theirs, 'latest'), nobody, nobody)
-      const typed = flags.map((flag) => (flag === 'DIR' ? state : flag))
-      const { status, stdout, stderr } = await ckpt([command, join(theirs, 'latest'), ...typed])
-      expect(stderr).toMatch(/^error: .*latest is reached by a link of user 65534, and belongs to user 0/)
-      expect([status, stdout, fs.existsSync(state)]).toEqual([5, '', false])
-      expect(fs.readdirSync(dirname(run))).toEqual(['save'])
-      expect(fs.readdirSync(run)).toEqual(['CKPT+a', 'CKPT+b'])
-    },
-  )
-
-  it('on the way to a run is refused with the plan of a prune or a demotion', async () => {
-    const run = openToAll(makeRun(['CKPT+a', 'CKPT+b']))
-    const named = linkTo(run, nobody)
-    fs.chmodSync(dirname(dirname(named)), 0o755)
-    for (const command of ['prune', 'demote']) {
-      for (const flag of ['--dry-run', '--yes']) {
-        const { status, stdout, stderr } = await ckpt([command, named, '--keep', '1', flag])
-        expect(stderr).toMatch(/by a link of user 65534/)
-        expect([status, stdout]).toEqual([5, ''])
-      }
-    }
-    expect(fs.readdirSync(dirname(run))).toEqual(['save'])
   })
 
   it('to their own run is followed, and so is one of the user', async () => {

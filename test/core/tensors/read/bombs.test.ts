@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest'
 import { FormatError } from '../../../../src/core/errors.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { openTensors, type TensorFile } from '../../../../src/core/tensors/read/index.js'
-import { temporaryDirectory } from '../../../e2e/ckpt.js'
+import { temporaryDirectory } from '../../../temporary.js'
 import { makeZip } from '../../formats/archives/zip-bytes.js'
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1')

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { chunksOf } from '../../../../src/core/tensors/read/tensor.js'
 import { openTensors, type TensorFile } from '../../../../src/core/tensors/read/index.js'
-import { temporaryDirectory } from '../../../e2e/ckpt.js'
+import { temporaryDirectory } from '../../../temporary.js'
 import { makeZip } from '../../formats/archives/zip-bytes.js'
 
 const text = (value: string) => `\x8c${String.fromCharCode(value.length)}${value}`

@@ -19,13 +19,13 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, it } from 'vitest'
-import { openRun } from '../src/core/runs/index.js'
-import { readChecksums, readPins, readTrash, stateFolderOf, withLock } from '../src/core/changes/state/index.js'
-import { localStorage } from '../src/core/storage/local.js'
-import { conditionOf, doChange, hasItsTime, lockOptions, makeSubjects, prune, stateOf } from './changes.js'
-import { program } from './e2e/ckpt.js'
+import { openRun } from '../../src/core/runs/index.js'
+import { readChecksums, readPins, readTrash, stateFolderOf, withLock } from '../../src/core/changes/state/index.js'
+import { localStorage } from '../../src/core/storage/local.js'
+import { conditionOf, doChange, hasItsTime, lockOptions, makeSubjects, prune, stateOf } from '../changes.js'
+import { program } from './ckpt.js'
 
-const here = fileURLToPath(new URL('.', import.meta.url))
+const here = fileURLToPath(new URL('..', import.meta.url))
 const plain = localStorage()
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ckpt-killed-')))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -4,9 +4,9 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { temporaryDirectory } from './e2e/ckpt.js'
+import { temporaryDirectory } from './ckpt.js'
 
-const script = fileURLToPath(new URL('../scripts/example.mjs', import.meta.url))
+const script = fileURLToPath(new URL('../../scripts/example.mjs', import.meta.url))
 
 it.each([
   ['nutshell', 4, 'best: epoch 3, weight 2.4120', 2],
@@ -31,11 +31,11 @@ it.each([
 )
 
 it('the program in docs/library.md does what it says', () => {
-  const page = readFileSync(fileURLToPath(new URL('../docs/library.md', import.meta.url)), 'utf8')
+  const page = readFileSync(fileURLToPath(new URL('../../docs/library.md', import.meta.url)), 'utf8')
   const [, program] = /^```js runnable\n(.*?)^```$/ms.exec(page) ?? []
   if (program === undefined) throw new Error('no program there')
   // Inside of the package, so that `import … from 'ckpt'` finds it.
-  const folder = fileURLToPath(new URL('../dist/examples', import.meta.url))
+  const folder = fileURLToPath(new URL('../../dist/examples', import.meta.url))
   mkdirSync(folder, { recursive: true })
   const file = join(folder, 'library-page.js')
   writeFileSync(file, program)

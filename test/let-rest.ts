@@ -23,7 +23,7 @@ export function letRest(folder: string): void {
 export function setup(): void {
   for (const name of ['fixtures', '../examples']) {
     try {
-      letRest(fileURLToPath(new URL(`../${name}`, import.meta.url)))
+      letRest(fileURLToPath(new URL(`./${name}`, import.meta.url)))
     } catch {
       // They are somebody else's: it takes a second here and there.
     }
