@@ -41,7 +41,9 @@ const dist = path.join(root, 'dist')
 const bundle = path.join(dist, 'cli.cjs')
 
 /** Bytes of all caches together; there is one for each command, and those of other versions of Node and of ckpt count. */
-const mostCached = 20e6
+const mostCached = 12e6
+/** Milliseconds. */
+const anHour = 3_600_000
 
 /**
  * Where compiled code is kept; undefined when there is no place for it. `build` names the bundle's contents. Each command
@@ -63,12 +65,26 @@ function readCache(file) {
     const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOFOLLOW)
     try {
       const stat = fs.fstatSync(fd)
-      return stat.isFile() && isOurs(stat) ? partsOf(soundHalf(fs.readFileSync(fd))) : {}
+      if (!stat.isFile() || !isOurs(stat)) return {}
+      const parts = partsOf(soundHalf(fs.readFileSync(fd)))
+      markUsed(fd, stat)
+      return parts
     } finally {
       fs.closeSync(fd)
     }
   } catch {
     return {}
+  }
+}
+
+/** Its time says when it was last used, to the hour. */
+function markUsed(fd, { mtimeMs }) {
+  const now = Date.now()
+  if (now - mtimeMs < anHour) return
+  try {
+    fs.futimesSync(fd, now / 1000, now / 1000)
+  } catch {
+    // Where that cannot be written, nothing is dropped either.
   }
 }
 
@@ -163,7 +179,7 @@ function keepCache(file, parts) {
   }
 }
 
-/** The caches that were written last stay, as many as the bound allows. */
+/** The caches that were used last stay, as many as the bound allows. */
 function dropOldest(folder) {
   const caches = fs.readdirSync(folder).filter((name) => name.startsWith('code-'))
   const known = caches.map((name) => {

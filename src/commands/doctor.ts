@@ -28,8 +28,8 @@ export default class Doctor extends BaseCommand<typeof Doctor> {
   static override isReader = true
   static override summary = 'Say how ckpt is installed, what the file system can do, and what is wrong with a run'
   static override description = `Shows the version and how it was installed, the file system of the run and whether it clones, syncs and locks, the
-cache of compiled code (at most 20 MB), what searches for runs remember (at most 268 MB), whether completion is set up, Slurm, and the problems of the run, each with the command that
-mends it. Exit status 4 when the run has a problem.`
+caches (compiled code, and what searches for runs have read: together at most 20 MB), whether completion is set up,
+Slurm, and the problems of the run, each with the command that mends it. Exit status 4 when the run has a problem.`
   static override examples = [
     { description: 'this folder', command: '<%= config.bin %> doctor' },
     { description: 'a run', command: '<%= config.bin %> doctor exp/save' },
@@ -79,9 +79,12 @@ mends it. Exit status 4 when the run has a problem.`
         ['ckpt', `${document.version}, ${words[how]}: ${printable(program)}`],
         ['runs on', document.runtime],
         ['file system', describe(fileSystem)],
-        ['cache', `${formatSize(cached)} of at most ${formatSize(mostCached)}${this.cacheHint(cached, cache.folder)}`],
         [
-          'scans',
+          'code cache',
+          `${formatSize(cached)} of at most ${formatSize(mostCached)}${this.cacheHint(cached, cache.folder)}`,
+        ],
+        [
+          'scan cache',
           `${formatSize(remembered)} of at most ${formatSize(mostRemembered)}${this.cacheHint(remembered, scans.folder)}`,
         ],
         ['completion', describeCompletion(shell, document.completionIn)],

@@ -86,7 +86,7 @@ export function cacheIn(folder: string | null, isOurs: (name: string) => boolean
 }
 
 /** Bytes; the same in bin/run.js. */
-export const mostCached = 20e6
+export const mostCached = 12e6
 
 export function clearCache({ files }: Cache): void {
   for (const { path } of files) rmSync(path, { force: true })

@@ -57,15 +57,23 @@ describe('ckpt doctor', () => {
     expect(stdout).toMatch(/run +not looked at: /)
   })
 
-  it('--clear-cache deletes compiled code and nothing else', async () => {
+  it('gives the caches 20 MB together', async () => {
+    const { stdout } = await ckpt(['doctor', temporaryDirectory(), '--json'])
+    const { cache, scans } = JSON.parse(stdout) as Record<'cache' | 'scans', { most: number }>
+    expect(cache.most + scans.most).toBe(20e6)
+  })
+
+  it('--clear-cache deletes compiled code, what scans remember, and nothing else', async () => {
     const cache = temporaryDirectory()
-    mkdirSync(join(cache, 'ckpt'))
-    for (const name of ['code-v20-find', 'other']) writeFileSync(join(cache, 'ckpt', name), 'x')
+    mkdirSync(join(cache, 'ckpt', 'scan'), { recursive: true, mode: 0o700 })
+    for (const name of ['code-v20-find', 'scan/0123.scan', 'scan/notes', 'other'])
+      writeFileSync(join(cache, 'ckpt', name), 'x')
     const { status, stdout } = await ckpt(['doctor', temporaryDirectory(), '--clear-cache'], {
       env: { XDG_CACHE_HOME: cache },
     })
     expect([status, stdout.includes('cleared')]).toEqual([0, true])
     expect(readdirSync(join(cache, 'ckpt'))).not.toContain('code-v20-find')
     expect(readdirSync(join(cache, 'ckpt'))).toContain('other')
+    expect(readdirSync(join(cache, 'ckpt', 'scan'))).toEqual(['notes'])
   })
 })

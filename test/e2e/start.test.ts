@@ -138,7 +138,7 @@ describe('the cache of compiled code', () => {
     expect(readFileSync(file).equals(before)).toBe(true)
   })
 
-  it('has at most 20 MB with those of other commands and versions: the oldest go', async () => {
+  it('has at most 12 MB with those of other commands and versions: those go that were not used for the longest time', async () => {
     const cache = temporaryDirectory()
     mkdirSync(join(cache, 'ckpt'))
     writeFileSync(join(cache, 'ckpt', 'unrelated'), '')
@@ -151,9 +151,22 @@ describe('the cache of compiled code', () => {
     }
     expect((await find(cache)).status).toBe(0)
     const left = readdirSync(join(cache, 'ckpt')).filter((name) => name.startsWith('code-'))
-    expect(left.reduce((sum, name) => sum + statSync(join(cache, 'ckpt', name)).size, 0)).toBeLessThan(20e6)
-    expect(names.filter((name) => left.includes(name))).toEqual(names.slice(2))
+    expect(left.reduce((sum, name) => sum + statSync(join(cache, 'ckpt', name)).size, 0)).toBeLessThan(12e6)
+    expect(names.filter((name) => left.includes(name))).toEqual(names.slice(4))
     expect(readdirSync(join(cache, 'ckpt'))).toContain('unrelated')
+  })
+
+  it('has the time of its last use, to the hour', async () => {
+    const { cache, file } = await filledCache()
+    for (const [age, isMarked] of [
+      [7200, true],
+      [600, false],
+    ] as const) {
+      const before = Math.floor(Date.now() / 1000) - age
+      utimesSync(file, before, before)
+      expect((await find(cache)).status).toBe(0)
+      expect(statSync(file).mtimeMs / 1000 > before + 60).toBe(isMarked)
+    }
   })
 
   it('is not kept of a command that failed, nor of help', async () => {

@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { walkFrom } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { ScanRecordFiles } from '../../../../src/core/storage/memory/record-files.js'
+import { mostRemembered, ScanRecordFiles } from '../../../../src/core/storage/memory/record-files.js'
 import { ScanMemory } from '../../../../src/core/storage/memory/scan-memory.js'
 import type { ReadStorage } from '../../../../src/core/storage/storage.js'
 
@@ -113,7 +114,7 @@ describe('what searches remember', () => {
       [100, 'a'],
     ] as const) {
       writeFileSync(join(cache, `${name}.scan`), '')
-      truncateSync(join(cache, `${name}.scan`), 70 << 20)
+      truncateSync(join(cache, `${name}.scan`), Math.ceil(mostRemembered / 3))
       const time = Date.now() / 1000 - age * 3600
       utimesSync(join(cache, `${name}.scan`), time, time)
     }
@@ -126,4 +127,27 @@ describe('what searches remember', () => {
     expect(left).toContain('a.scan')
     expect((await look()).read).toEqual([])
   })
+
+  it('holds at most its bound also after one walk over more than that', async () => {
+    const records = new ScanRecordFiles(localStorage(), cache, 'this version')
+    const state = { device: 1n, inode: 1n, size: 1e6, modifiedNs: 0n, changedNs: 0n }
+    for (let at = 0; at < 20; at++) {
+      const extents = [{ position: 0, bytes: randomBytes(1e6) }]
+      await records.save(`/exp/${at}`, [{ path: `/exp/${at}/meta`, state, extents, facts: '' }])
+    }
+    expect(bytesIn(cache)).toBeLessThanOrEqual(mostRemembered)
+    expect(await records.load('/exp/0')).toHaveLength(1)
+  })
+
+  it('is packed', async () => {
+    const records = new ScanRecordFiles(localStorage(), cache, 'this version')
+    await records.saveAnswer('what?', 'the same '.repeat(100_000))
+    expect(bytesIn(cache)).toBeLessThan(10_000)
+    const other = new ScanRecordFiles(localStorage(), cache, 'this version')
+    expect(await other.loadAnswer('what?')).toBe('the same '.repeat(100_000))
+  })
 })
+
+function bytesIn(folder: string): number {
+  return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
+}
