@@ -3,7 +3,7 @@ import { FormatError } from '../../errors.js'
 import { unpackLz4 } from './lz4.js'
 import { unsnappy } from './snappy.js'
 import { unpackZlib } from './zlib.js'
-import { unzstd } from './zstd.js'
+import { unzstd } from './zstd/zstd.js'
 
 const headerSize = 16
 const [byteShuffle, memcpyed, bitShuffle, dontSplit] = [1, 2, 4, 0x10]

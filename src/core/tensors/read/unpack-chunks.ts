@@ -5,7 +5,7 @@ import { FormatError } from '../../errors.js'
 import { unpackBlosc } from '../../formats/compression/blosc.js'
 import { crc32c } from '../../formats/bytes/crc32c.js'
 import type { ZarrCodec } from '../../formats/tensorstore/zarr.js'
-import { unzstd } from '../../formats/compression/zstd.js'
+import { unzstd } from '../../formats/compression/zstd/zstd.js'
 import type { StorageBytes } from './storage-bytes.js'
 
 /** Bytes of one chunk, packed or not, that are held at once. */

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CkptError } from '../../../../src/core/errors.js'
 import { walk, type Found, type ReadRange } from '../../../../src/core/formats/tensorstore/ocdbt/b-tree.js'
-import { unzstd } from '../../../../src/core/formats/compression/zstd.js'
 import { fixtures } from '../../checkpoints/layouts/folders.js'
 
 /** As Orbax 0.12 wrote it, packed with zstd. */
@@ -48,16 +47,5 @@ describe('the tree of OCDBT', () => {
       return bytes
     }
     await expect(all(manifest, flip)).rejects.toThrow('CRC-32C')
-  })
-})
-
-describe('zstd', () => {
-  it('is refused where its header claims more than is expected, before memory is taken', () => {
-    const frame = (...bytes: number[]) => Uint8Array.from([0x28, 0xb5, 0x2f, 0xfd, ...bytes])
-    // A content size of 2 TB; a window of 2 GB.
-    expect(() => unzstd(frame(0xe0, 0, 0, 0, 0, 0, 2, 0, 0), 1 << 20)).toThrow('at most are expected')
-    expect(() => unzstd(frame(0x00, 21 << 3, 1, 0, 0), 1 << 20)).toThrow('at most are expected')
-    expect(() => unzstd(frame(0x20), 1 << 20)).toThrow(CkptError)
-    expect(() => unzstd(Uint8Array.from([1, 2, 3]), 1 << 20)).toThrow('does not begin as a frame')
   })
 })

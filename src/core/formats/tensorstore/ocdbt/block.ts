@@ -5,7 +5,7 @@
 import { FormatError } from '../../../errors.js'
 import { crc32c } from '../../bytes/crc32c.js'
 import { readCount } from '../../protobuf/protobuf.js'
-import { unzstd } from '../../compression/zstd.js'
+import { unzstd } from '../../compression/zstd/zstd.js'
 
 /** Bytes of an unpacked body: writers cut nodes at 8 MB (`max_decoded_node_bytes`). */
 const largestBody = 1 << 26
