@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { dateText, datetimeText, floatRepr } from '../../src/core/formats/pyyaml/python-text.js'
+import { dateText, datetimeText, floatRepr } from '../../src/core/formats/python/text.js'
 import { dumpPyYaml, type PyValue } from '../../src/core/formats/pyyaml/index.js'
 import { pyDicts } from '../core/formats/pyyaml/values.js'
 import { askPython } from './python.js'

@@ -3,7 +3,7 @@
 import { isPickle } from '../../formats/pickle/index.js'
 import { suffixOf } from '../../formats/text/suffix.js'
 import { isText } from '../../formats/text/text.js'
-import { isLegacyStream } from '../../formats/torch/legacy.js'
+import { isLegacyStream } from '../../formats/torch-storages/legacy.js'
 import { isIndexName } from '../../formats/safetensors/weight-map.js'
 
 export type Kind = 'zip' | 'legacy' | 'pickle' | 'msgpack' | 'safetensors' | 'index' | 'json' | 'text' | 'opaque'

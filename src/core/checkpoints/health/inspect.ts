@@ -7,7 +7,7 @@ import { checkMsgpack } from '../../formats/msgpack/msgpack.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../../formats/safetensors/safetensors.js'
 import { PickleEndsEarly } from '../../formats/pickle/index.js'
 import { describeCut } from '../../formats/torch/cut.js'
-import { readLegacyLayout, type LegacyStorage } from '../../formats/torch/legacy.js'
+import { readLegacyLayout, type LegacyStorage } from '../../formats/torch-storages/legacy.js'
 import {
   checkEntry,
   checksumFault,

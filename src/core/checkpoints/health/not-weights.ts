@@ -7,7 +7,7 @@ import { isPickle, isReadAsPickle } from '../../formats/pickle/index.js'
 import { suffixOf } from '../../formats/text/suffix.js'
 import { isUnpackable } from '../../formats/compression/unpack-first.js'
 import { isText } from '../../formats/text/text.js'
-import { isLegacyStream } from '../../formats/torch/legacy.js'
+import { isLegacyStream } from '../../formats/torch-storages/legacy.js'
 import { namePacking, nameStandIn } from '../../tensors/read/index.js'
 
 /** Names that files of weights have, and hardly any others. */

@@ -2,7 +2,7 @@
 import type { Finding } from '../../checkpoint.js'
 import { FormatError, StorageError } from '../../errors.js'
 import { isBeside, largestIndex, readWeightMap } from '../../formats/safetensors/weight-map.js'
-import type { PyValue } from '../../formats/pyyaml/value.js'
+import type { PyValue } from '../../formats/python/value.js'
 import { findingOf, type MeasuredFile } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { openTensors } from '../../tensors/read/index.js'

@@ -23,7 +23,7 @@ import {
 import { unpackFirst } from '../../formats/compression/unpack-first.js'
 import type { UnpackingBudget } from '../../formats/compression/unpacking-budget.js'
 import { suffixOf } from '../../formats/text/suffix.js'
-import { isPlainBareStorage } from '../../formats/torch/legacy.js'
+import { isPlainBareStorage } from '../../formats/torch-storages/legacy.js'
 import { readEntryHead, readSmallEntry, type ZipArchive, type ZipEntry } from '../../formats/archives/zip.js'
 import type { Kind } from './file-kind.js'
 

@@ -8,7 +8,8 @@ import {
   type Run,
 } from '../../checkpoint.js'
 import { CkptError, reasonOf, StorageError } from '../../errors.js'
-import { attributesOf, PythonValues } from '../../formats/pickle/values.js'
+import { attributesOf } from '../../formats/pickle/attributes.js'
+import { PythonValues } from '../../formats/python/pickle-values.js'
 import { openTorchObject } from '../../formats/torch/object.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'

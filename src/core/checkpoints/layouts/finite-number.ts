@@ -1,5 +1,6 @@
 /** Values of meta as numbers and as text. */
 import type { MetaValue } from '../../checkpoint.js'
+import { quote } from '../../formats/text/quote.js'
 
 /** A meta value as a finite number; null for any other. */
 export function toFinite(value: MetaValue | undefined): number | null {
@@ -9,7 +10,7 @@ export function toFinite(value: MetaValue | undefined): number | null {
 
 /** What stands where a number should: a text quoted, a list or mapping by its kind. */
 export function quoteValue(value: MetaValue): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (typeof value === 'string') return quote(value)
   if (typeof value !== 'object' || value === null) return String(value)
   return Array.isArray(value) ? 'a list' : 'a mapping'
 }

@@ -2,8 +2,8 @@
 import { OpaqueValue, type Meta, type MetaValue } from '../../checkpoint.js'
 import { FormatError } from '../../errors.js'
 import type { ComplexElement, NumericArray, NumericElement } from '../../formats/bytes/elements.js'
-import { complexText, dateText, datetimeText, str } from '../../formats/pyyaml/python-text.js'
-import type { NumpyScalar, PyObject, PyPair, PyValue } from '../../formats/pyyaml/value.js'
+import { complexText, dateText, datetimeText, str } from '../../formats/python/text.js'
+import type { NumpyScalar, PyObject, PyPair, PyValue } from '../../formats/python/value.js'
 
 /**
  * A checkpoint's facts: numpy scalars and torch tensors of one element become numbers, keys what Python's str()

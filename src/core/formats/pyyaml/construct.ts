@@ -5,10 +5,10 @@
 import { isAlias, isMap, isScalar, isSeq, type Alias, type Scalar, type YAMLMap, type YAMLSeq } from 'yaml'
 import { FormatError } from '../../errors.js'
 import { offsetOf, resolveAliases, type Fail, type Node } from './aliases.js'
-import { CallDecoder, type LookAtCall, type PythonCall } from './calls.js'
-import { DictBuilder } from './dict.js'
+import { CallDecoder, type LookAtCall, type PythonCall } from '../python/calls.js'
+import { DictBuilder } from '../python/dict.js'
 import { constructScalar, implicitTag, resolvePlain, type ImplicitTag } from './scalars.js'
-import type { PyPair, PyValue } from './value.js'
+import type { PyPair, PyValue } from '../python/value.js'
 
 /** Values that aliases may repeat; a bomb needs more, no real meta comes near. */
 const maxAliased = 100_000

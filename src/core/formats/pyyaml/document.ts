@@ -4,9 +4,9 @@
  */
 import { Composer, Lexer, LineCounter, Parser, type CST, type Document } from 'yaml'
 import { FormatError } from '../../errors.js'
-import type { LookAtCall } from './calls.js'
+import type { LookAtCall } from '../python/calls.js'
 import { constructDocument } from './construct.js'
-import type { PyValue } from './value.js'
+import type { PyValue } from '../python/value.js'
 
 /** Deeper than PyYAML itself can read with Python's recursion limit. */
 const maxDepth = 256

@@ -1,10 +1,10 @@
 /** Writing as PyYAML's `yaml.dump` writes (yaml/representer.py, yaml/emitter.py), so that it reads back the same. */
 import { compareCodePoints } from '../text/code-points.js'
 import { CkptError } from '../../errors.js'
-import { dateText, datetimeText, floatRepr } from './python-text.js'
+import { dateText, datetimeText, floatRepr } from '../python/text.js'
 import { styleOf } from './scalar-style.js'
 import { TextWriter } from './text-writer.js'
-import type { PyDict, PyPair, PySequence, PyValue } from './value.js'
+import type { PyDict, PyPair, PySequence, PyValue } from '../python/value.js'
 
 /** Python's own limit of recursion lets PyYAML read little more. */
 const maxDepth = 100

@@ -1,12 +1,12 @@
 /** PyYAML's dialect: text -> Python values as data. Nothing in a tag is executed. */
-import type { LookAtCall } from './calls.js'
-import type { PyValue } from './value.js'
+import type { LookAtCall } from '../python/calls.js'
+import type { PyValue } from '../python/value.js'
 import { parsePlain } from './plain.js'
 
 export { dumpPyYaml } from './dump.js'
 export { parsePlain } from './plain.js'
 export { resolvePlain } from './scalars.js'
-export type * from './value.js'
+export type * from '../python/value.js'
 
 /**
  * Loads the parser for all that `parsePlain` does not know; hand many texts to what it answers. The parser throws

@@ -5,11 +5,11 @@
  */
 import { CkptError } from '../../errors.js'
 import { numpyDtype, type NumpyDtype } from '../numpy/dtype.js'
-import { decodeBase64 } from './base64.js'
-import { DictBuilder } from './dict.js'
-import { numpyScalar } from './rebuild.js'
+import { decodeBase64 } from '../python/base64.js'
+import { DictBuilder } from '../python/dict.js'
+import { numpyScalar } from '../python/rebuild.js'
 import { resolvePlain } from './scalars.js'
-import type { PyValue } from './value.js'
+import type { PyValue } from '../python/value.js'
 
 /** Anything but printable ASCII and line feeds takes the full path. */
 const unusual = /[^\n\x20-\x7e]/

@@ -3,7 +3,8 @@
  * PyYAML's own quirks. `1e5`, `0o7`, `08`, `y` and `n` are strings; `014` is 12, `1:30` is 90, `on` is true.
  */
 import { FormatError } from '../../errors.js'
-import type { PyDate, PyDatetime, PyValue } from './value.js'
+import { quote } from '../text/quote.js'
+import type { PyDate, PyDatetime, PyValue } from '../python/value.js'
 
 export type ImplicitTag = 'bool' | 'float' | 'int' | 'merge' | 'null' | 'timestamp' | 'value' | 'str'
 
@@ -174,9 +175,4 @@ function isDate(year: number, month: number, day: number): boolean {
   if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1) return false
   const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
   return day <= (month === 2 ? (leap ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31)
-}
-
-/** A piece of the file for a message: shown escaped and cut. */
-export function quote(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
 }

@@ -5,7 +5,7 @@
 import { FormatError } from '../../errors.js'
 import type { ByteSource } from '../bytes/byte-source.js'
 import { countOf, idOf, itemsOf, readPickle, textOf, type PickleReference } from '../pickle/index.js'
-import { storageType } from './storages.js'
+import { storageType } from '../torch-storages/classes.js'
 
 /** That of a model of ten thousand tensors has less. */
 const largestPickle = 1 << 22

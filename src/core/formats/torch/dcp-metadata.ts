@@ -13,7 +13,7 @@ import {
   type PickleNode,
   type PicklePair,
 } from '../pickle/index.js'
-import { attributesOf } from '../pickle/values.js'
+import { attributesOf } from '../pickle/attributes.js'
 import { countsOf, typeOf } from './tensor.js'
 
 /** Where the bytes of an entry lie: a file of torch.save, one behind the other in a `.distcp`. */

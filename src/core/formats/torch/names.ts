@@ -5,7 +5,8 @@
 import { FormatError } from '../../errors.js'
 import { deepest, globalName, itemsOf, textOf } from '../pickle/index.js'
 import type { PickleInstance, PickleNode, PickleObject, PicklePair, PickleTensor } from '../pickle/index.js'
-import { attributesOf, keyText, pairsOf, type Spend } from '../pickle/values.js'
+import { attributesOf, pairsOf, type Spend } from '../pickle/attributes.js'
+import { keyText } from '../python/pickle-values.js'
 import { StorageReferences, tensorOf, type TorchComposite, type TorchTensor } from './tensor.js'
 
 export interface NamedTensor {

@@ -3,7 +3,7 @@
  * the epoch and the rest. The keys are those of the frameworks; structure decides before names do.
  */
 import { globalName, itemsOf, textOf, type PickleNode, type PicklePair } from '../pickle/index.js'
-import { attributesOf, pairsOf } from '../pickle/values.js'
+import { attributesOf, pairsOf } from '../pickle/attributes.js'
 import { isModule } from './names.js'
 
 export type PartRole = 'model' | 'ema' | 'optimizer' | 'other'

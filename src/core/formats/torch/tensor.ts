@@ -17,7 +17,7 @@ import {
   type PickleReference,
   type PickleTensor,
 } from '../pickle/index.js'
-import { storageType, type StorageType } from './storages.js'
+import { storageType, type StorageType } from '../torch-storages/classes.js'
 
 /** What a persistent id says of a storage: ('storage', class, key, location, elements[, view]). */
 export interface StorageReference extends StorageType {

@@ -5,7 +5,7 @@
  */
 import { FormatError } from '../../errors.js'
 import { globalName, type PickleInstance, type PickleNode } from '../pickle/index.js'
-import { attributesOf } from '../pickle/values.js'
+import { attributesOf } from '../pickle/attributes.js'
 import type { NamedTensor } from './names.js'
 import { tensorOf, type StorageReferences } from './tensor.js'
 

@@ -11,7 +11,7 @@ import {
   type DcpTensor,
 } from '../../formats/torch/dcp-metadata.js'
 import { auditPickle } from '../../formats/pickle/index.js'
-import type { PyValue } from '../../formats/pyyaml/value.js'
+import type { PyValue } from '../../formats/python/value.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
 import { countOf, findUntiled, joinBoxes } from './sharded-tensor.js'
 import { folderFile, FolderFiles } from './folder-file.js'

@@ -2,7 +2,7 @@
 import { FormatError } from '../../errors.js'
 import { readFlax, type FlaxArray, type FlaxNode } from '../../formats/msgpack/flax.js'
 import type { PickleNode } from '../../formats/pickle/index.js'
-import type { PyPair, PyValue } from '../../formats/pyyaml/value.js'
+import type { PyPair, PyValue } from '../../formats/python/value.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { barePartsOf } from './bare-parts.js'

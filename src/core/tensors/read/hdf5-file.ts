@@ -11,7 +11,7 @@ import {
 } from '../../formats/hdf5/chunks.js'
 import type { ChunkedLayout, Hdf5Dataset } from '../../formats/hdf5/dataset.js'
 import { readHdf5, type Hdf5Entry, type Hdf5File } from '../../formats/hdf5/hdf5.js'
-import type { PyPair } from '../../formats/pyyaml/value.js'
+import type { PyPair } from '../../formats/python/value.js'
 import { packedStrides } from '../../formats/bytes/elements.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle } from '../../storage/storage.js'

@@ -1,5 +1,5 @@
 /** A file whose header lists its tensors, each of which says by itself where its values lie. */
-import type { PyValue } from '../../formats/pyyaml/value.js'
+import type { PyValue } from '../../formats/python/value.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
 import type { FileParts } from './file-parts.js'
 import { headerFor } from './header.js'

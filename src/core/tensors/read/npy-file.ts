@@ -2,7 +2,7 @@
 import { FormatError } from '../../errors.js'
 import { arrayType, mayHoldPickle, npyHeaderEnd, npyPrefix, parseNpyHeader } from '../../formats/numpy/npy.js'
 import { auditPickle, readCalls } from '../../formats/pickle/index.js'
-import type { PyPair } from '../../formats/pyyaml/value.js'
+import type { PyPair } from '../../formats/python/value.js'
 import { readEntryHead, type ZipArchive } from '../../formats/archives/zip.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'

@@ -2,7 +2,7 @@
 import { FormatError } from '../../errors.js'
 import { SafetensorsError } from '../../formats/safetensors/safetensors.js'
 import { isPickle } from '../../formats/pickle/index.js'
-import { isLegacyStream } from '../../formats/torch/legacy.js'
+import { isLegacyStream } from '../../formats/torch-storages/legacy.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
 import { isNpy } from '../../formats/numpy/npy.js'
 import { isFlaxMsgpack } from '../../formats/msgpack/flax.js'

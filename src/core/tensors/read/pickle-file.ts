@@ -9,8 +9,8 @@ import {
   type PickleSoFar,
 } from '../../formats/pickle/index.js'
 import { thinPickle, type Payload } from '../../formats/pickle/leave-out-payloads.js'
-import { isPlainBareStorage } from '../../formats/torch/legacy.js'
-import { PythonValues } from '../../formats/pickle/values.js'
+import { isPlainBareStorage } from '../../formats/torch-storages/legacy.js'
+import { PythonValues } from '../../formats/python/pickle-values.js'
 import { listTensors } from '../../formats/torch/names.js'
 import type { TorchTensor } from '../../formats/torch/tensor.js'
 import { sourceOf } from '../../storage/file-source.js'

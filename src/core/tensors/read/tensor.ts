@@ -1,6 +1,6 @@
 /** What every tensor format is read as. Reading one touches its header only; data comes as extents or streams of bytes. */
 import { CkptError, FormatError } from '../../errors.js'
-import type { PyValue } from '../../formats/pyyaml/value.js'
+import type { PyValue } from '../../formats/python/value.js'
 import type { Shape } from '../../formats/safetensors/safetensors.js'
 import type { Extent, TensorData } from './extent.js'
 import type { FileParts } from './file-parts.js'

@@ -2,7 +2,7 @@
 import { basename, dirname } from 'node:path'
 import { FormatError } from '../../errors.js'
 import { crc32c, masked } from '../../formats/bytes/crc32c.js'
-import type { PyPair } from '../../formats/pyyaml/value.js'
+import type { PyPair } from '../../formats/python/value.js'
 import {
   dataFileOf,
   readBundle,

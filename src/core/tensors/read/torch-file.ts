@@ -1,9 +1,9 @@
 /** torch's files: a pickle that describes tensors, and the bytes of the storages that they lie in. */
 import { FormatError } from '../../errors.js'
 import { auditPickle } from '../../formats/pickle/index.js'
-import { PythonValues } from '../../formats/pickle/values.js'
+import { PythonValues } from '../../formats/python/pickle-values.js'
 import type { PickleCalls, PickleNode, PickleReference, PickleTensor } from '../../formats/pickle/index.js'
-import type { PyValue } from '../../formats/pyyaml/value.js'
+import type { PyValue } from '../../formats/python/value.js'
 import { findParts, type TorchPart, type TorchParts } from '../../formats/torch/parts.js'
 import { readZeroCopy, type ZeroCopy } from '../../formats/torch/deepspeed-zero.js'
 import { isModule, listTensors, type NamedTensor, type TensorListing } from '../../formats/torch/names.js'

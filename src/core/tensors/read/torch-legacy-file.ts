@@ -1,6 +1,6 @@
-/** The stream that torch.save wrote before 1.6 (see formats/torch/legacy.ts). */
+/** The stream that torch.save wrote before 1.6 (see formats/torch-storages/legacy.ts). */
 import { FormatError } from '../../errors.js'
-import { readLegacyLayout, type LegacyStorage } from '../../formats/torch/legacy.js'
+import { readLegacyLayout, type LegacyStorage } from '../../formats/torch-storages/legacy.js'
 import { StorageReferences } from '../../formats/torch/tensor.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { sourceOf } from '../../storage/file-source.js'

@@ -1,7 +1,7 @@
 /** Files of DeepSpeed's ZeRO, opened: what each says, and where its tensors are. */
 import { FormatError } from '../../errors.js'
 import type { PickleNode } from '../../formats/pickle/index.js'
-import { isLegacyStream } from '../../formats/torch/legacy.js'
+import { isLegacyStream } from '../../formats/torch-storages/legacy.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import type { FolderFiles } from './folder-file.js'
 import { readExactly, type TensorFile, type TensorInfo } from './tensor.js'

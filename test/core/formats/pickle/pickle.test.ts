@@ -8,7 +8,7 @@ import {
   readPickle,
   type PickleNode,
 } from '../../../../src/core/formats/pickle/index.js'
-import { keyText, PythonValues } from '../../../../src/core/formats/pickle/values.js'
+import { keyText, PythonValues } from '../../../../src/core/formats/python/pickle-values.js'
 
 const bytesOf = (base64: string): Uint8Array => Uint8Array.from(Buffer.from(base64, 'base64'))
 const read = (base64: string): PickleNode => readPickle(bytesOf(base64)).value

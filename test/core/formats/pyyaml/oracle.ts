@@ -6,7 +6,7 @@ import {
   datetimeText,
   elementText,
   floatRepr,
-} from '../../../../src/core/formats/pyyaml/python-text.js'
+} from '../../../../src/core/formats/python/text.js'
 import type { PyValue } from '../../../../src/core/formats/pyyaml/index.js'
 
 export type OracleValue = { type: string } & Record<string, unknown>

@@ -5,7 +5,7 @@
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { crc32 } from '../../../formats/bytes/crc32.js'
 import { textOf, type PickleNode } from '../../../formats/pickle/index.js'
-import { PythonValues } from '../../../formats/pickle/values.js'
+import { PythonValues } from '../../../formats/python/pickle-values.js'
 import type { TorchObject } from '../../../formats/torch/object.js'
 import { tensorOf } from '../../../formats/torch/tensor.js'
 import { toMetaValue } from '../../meta/index.js'

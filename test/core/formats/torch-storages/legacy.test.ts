@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { FormatError } from '../../../../src/core/errors.js'
-import { isLegacyStream, readBareStorage, readLegacyLayout } from '../../../../src/core/formats/torch/legacy.js'
+import {
+  isLegacyStream,
+  readBareStorage,
+  readLegacyLayout,
+} from '../../../../src/core/formats/torch-storages/legacy.js'
 import type { ByteSource } from '../../../../src/core/formats/bytes/byte-source.js'
 
 /** torch 2.13: OrderedDict(w=[[1, 2], [3, 4]] float32, n=7 int64), saved without the zip format. */

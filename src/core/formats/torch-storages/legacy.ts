@@ -21,7 +21,7 @@ import {
   type PickleReference,
   type Unpickled,
 } from '../pickle/index.js'
-import { storageType, type StorageType } from './storages.js'
+import { storageType, type StorageType } from './classes.js'
 
 /** The magic number as pickles of all protocols write it: LONG1, 10 bytes, STOP. */
 const magicNumber = Uint8Array.of(0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e)

@@ -5,12 +5,12 @@
 import { FormatError } from '../../errors.js'
 import { elementTypes } from '../bytes/elements.js'
 import { numpyDtype, type NumpyDtype } from '../numpy/dtype.js'
-import { readBareStorage, type BareStorage } from '../torch/legacy.js'
+import { readBareStorage, type BareStorage } from '../torch-storages/legacy.js'
 import { decodeBase64 } from './base64.js'
 import { DictBuilder } from './dict.js'
 import { parseComplex } from './complex.js'
 import { numpyArray, numpyScalar, torchTensor } from './rebuild.js'
-import { repr, stringRepr } from './python-text.js'
+import { repr, stringRepr } from './text.js'
 import type { PyDict, PyOpaque, PyPair, PyValue } from './value.js'
 
 /** A tag without `tag:yaml.org,2002:`, and the parts that PyYAML's constructor would use. */

@@ -1,6 +1,6 @@
 /** Complex numbers, in the notation of Python. */
 import { FormatError } from '../../errors.js'
-import { quote } from './scalars.js'
+import { quote } from '../text/quote.js'
 import type { PyComplex } from './value.js'
 
 const number = String.raw`(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|inf(?:inity)?|nan`

@@ -1,7 +1,7 @@
 /** numpy and torch objects that Python wrote through `__reduce__`, as data. */
 import { elementCount, packedStrides, readView, type ElementType, type ArrayLayout } from '../bytes/elements.js'
 import type { NumpyDtype } from '../numpy/dtype.js'
-import type { BareStorage } from '../torch/legacy.js'
+import type { BareStorage } from '../torch-storages/legacy.js'
 import type { NumpyArray, NumpyScalar, TorchTensor } from './value.js'
 
 /** numpy's `scalar(dtype, bytes)`; undefined when the bytes are too few. */

@@ -1,12 +1,13 @@
-/** What a pickle holds as the values that Python would have: the same as PyYAML's documents give. */
+/** What a pickle's nodes stand for as the values that Python would have: the same as PyYAML's documents give. */
 import { FormatError } from '../../errors.js'
-import { CallDecoder } from '../pyyaml/calls.js'
-import { DictBuilder } from '../pyyaml/dict.js'
-import { str } from '../pyyaml/python-text.js'
-import type { PyValue } from '../pyyaml/value.js'
-import type { PickleInstance, PickleNode, PicklePair, PickleSequence } from './nodes.js'
-import { globalName, textOf } from './nodes.js'
-import { spelledOut } from './plain-tensor.js'
+import { CallDecoder } from './calls.js'
+import { DictBuilder } from './dict.js'
+import { str } from './text.js'
+import type { PyValue } from './value.js'
+import { attributesOf, pairsOf } from '../pickle/attributes.js'
+import type { PickleInstance, PickleNode, PicklePair, PickleSequence } from '../pickle/nodes.js'
+import { globalName, textOf } from '../pickle/nodes.js'
+import { spelledOut } from '../pickle/plain-tensor.js'
 
 export interface PythonOptions {
   /** Answers what stands for a node; undefined leaves it to this module, null leaves the node out of what holds it. */
@@ -184,40 +185,6 @@ function isHashable(value: PyValue): boolean {
   if (typeof value !== 'object' || value === null) return true
   if (value.kind === 'tuple' || value.kind === 'frozenset') return value.items.every(isHashable)
   return !['list', 'set', 'dict', 'ordereddict', 'ndarray'].includes(value.kind)
-}
-
-/** Called with how many nodes are about to be looked through. Shared ones are met again and again: it may throw. */
-export type Spend = (count: number) => void
-const freely: Spend = () => undefined
-
-/** What BUILD gives an object: a dict of attributes, or (dict, dict of slots). */
-export function attributesOf({ states }: PickleInstance, spend = freely): readonly PicklePair[] {
-  spend(states.length)
-  const found: PicklePair[][] = []
-  for (const state of states) {
-    const parts =
-      typeof state === 'object' && state?.kind === 'tuple' && state.items.length === 2 ? state.items : [state]
-    for (const part of parts) if (typeof part === 'object' && part?.kind === 'dict') found.push(part.entries)
-  }
-  const [only] = found
-  if (found.length === 1 && only !== undefined) return only
-  return found.flatMap((entries) => {
-    spend(entries.length)
-    return entries
-  })
-}
-
-/** The pairs that a dict is made from: a dict, or a list of pairs. */
-export function pairsOf(node: PickleNode | undefined, spend = freely): readonly PicklePair[] {
-  if (typeof node !== 'object' || node === null) return []
-  if (node.kind === 'dict') return node.entries
-  if (node.kind !== 'list' && node.kind !== 'tuple') return []
-  spend(node.items.length)
-  return node.items.flatMap((item): PicklePair[] => {
-    if (typeof item !== 'object' || item === null || !('items' in item) || item.items.length !== 2) return []
-    const [key = null, value = null] = item.items
-    return [[key, value]]
-  })
 }
 
 function bounded(value: bigint): PyValue {
