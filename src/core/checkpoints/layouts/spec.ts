@@ -190,7 +190,7 @@ export type Head = (typeof heads)[number]
 /** A key, or the keys that lead to a value. */
 export type KeyPath = string | readonly string[]
 
-export type FactSource = NameSource | FactFile | BytesSource | LookSource | TableSource
+export type FactSource = NameSource | FactFile | BytesSource | LookSource | TableSource | RunSource
 
 /** The named groups of the form's `name`. Numbers as numbers; `add` corrects counts: `{ epoch: -1 }`. */
 export interface NameSource {
@@ -277,6 +277,13 @@ export interface TableSource {
   readonly requires?: readonly string[]
   /** Rows that count; without, all. Of several the later values win, column by column. */
   readonly rows?: (row: Meta) => boolean
+}
+
+/** What the other checkpoints of the run tell of it. It is asked when all else is known. */
+export interface RunSource {
+  readonly from: 'run'
+  /** Of the facts of all that have this source, what is to be added to each. */
+  readonly tell: (all: readonly Meta[]) => readonly Meta[]
 }
 
 /** Facts, and when they were measured where that is not the checkpoint's own step. */

@@ -14,7 +14,7 @@ import {
 import { carryOut, intentOf, openRun, planPrune } from '../../../../src/core/runs/index.js'
 import { arrange } from '../../../../src/core/runs/opening/rank-and-filter.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { makeFolder, write } from './folders.js'
+import { fixtures, makeFolder, write } from './folders.js'
 import { dict, tensor, torchFile } from './lightning-files.js'
 
 const storage = localStorage()
@@ -184,5 +184,23 @@ describe('mmcv', () => {
       'epoch_1.pth',
     )
     expect(readdirSync(copy).filter((name) => name.endsWith('.pth'))).toEqual(['epoch_1.pth'])
+  })
+})
+
+describe('a run of epochs whose files count iterations', () => {
+  it('has nothing of the epoch whose number an iteration has', async () => {
+    const { checkpoints } = await loadRun(storage, join(fixtures, 'variants/mmengine-epochs/run'))
+    const metrics = Object.fromEntries(checkpoints.map(({ name, meta }) => [name, meta.get('cls/accuracy')]))
+    expect([metrics['iter_3.pth'], metrics['iter_20.pth']]).toEqual([undefined, undefined])
+  })
+})
+
+describe('a run whose last_checkpoint lies elsewhere', () => {
+  it('keeps the one that it names, and no other for that', async () => {
+    const run = await openRun(storage, join(fixtures, 'variants/mmengine-elsewhere/run'), {})
+    const needed = run.checkpoints.flatMap(({ name, neededFor }) => (neededFor === undefined ? [] : [name]))
+    expect(needed).toEqual(['epoch_7.pth'])
+    const beside = await loadRun(storage, join(fixtures, 'variants/mmengine-epochs/run'))
+    expect(beside.checkpoints.every(({ neededFor }) => neededFor === undefined)).toBe(true)
   })
 })

@@ -4,7 +4,7 @@ import type { Finding, Meta } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import type { Folder } from '../layout.js'
 import { toFinite } from '../finite-number.js'
-import type { FactFile, FactSource, TableSource } from '../spec.js'
+import type { FactFile, FactSource, RunSource, TableSource } from '../spec.js'
 import { filesBeside } from './files-beside.js'
 import { factsOf, merged, sourcesOf, storageFinding, torchContent } from './facts.js'
 import { isWorthReading, type Looked } from './looked-claim.js'
@@ -21,12 +21,12 @@ interface Asking {
   readonly at: number
 }
 
-/** Fills in what lies beside the run's checkpoints: each file once, in the order of the sources. */
+/** Fills in what lies beside the run's checkpoints: each file once, in the order of the sources; then what others tell. */
 export async function readBesides(storage: ReadStorage, folder: Folder, own: readonly Looked[]): Promise<void> {
   const sources = new Map<FactSource, Asking[]>()
   for (const one of own.filter((each) => isWorthReading(each) && each.facts.length > 0)) {
     sourcesOf(one.unit).forEach((source, at) => {
-      if ('beside' in source) addTo(sources, source, { one, at })
+      if ('beside' in source || source.from === 'run') addTo(sources, source, { one, at })
     })
   }
   for (const group of groupBy(sources, ([source]) => (isTable(source) ? sameLog(source) : source)).values()) {
@@ -34,6 +34,15 @@ export async function readBesides(storage: ReadStorage, folder: Folder, own: rea
     if (tables.length > 0) await joinTables(storage, folder, tables)
     else for (const [source, all] of group) if (isFile(source)) await tellBeside(storage, folder, source, all)
   }
+  for (const [source, asking] of sources) if (source.from === 'run') tellOfOthers(source, asking)
+}
+
+function tellOfOthers({ tell }: RunSource, asking: readonly Asking[]): void {
+  const told = tell(asking.map(({ one }) => merged(one.facts)))
+  asking.forEach(({ one, at }, index) => {
+    const meta = told[index]
+    if (meta !== undefined && meta.size > 0) one.facts[at] = { meta, findings: [] }
+  })
 }
 
 function isTable(source: FactSource): source is TableSource {
@@ -46,7 +55,7 @@ function sameLog({ from, beside, requires = [] }: TableSource): string {
 }
 
 function isFile(source: FactSource): source is FactFile {
-  return !['name', 'jsonl', 'csv', 'bytes', 'look'].includes(source.from)
+  return !['name', 'jsonl', 'csv', 'bytes', 'look', 'run'].includes(source.from)
 }
 
 /** Tables of one log. What their rows are found by never comes from a log. */

@@ -8,8 +8,12 @@
  */
 import { basename } from 'node:path'
 import { isMeta, type Meta, type MetaValue, type Pointer } from '../../../checkpoint.js'
+import { lastPart } from '../engine/pointers.js'
+import { hasBeside } from '../engine/proof.js'
+import { valueIn } from '../engine/unit-paths.js'
 import { toFinite } from '../finite-number.js'
-import type { FactSource, FileLook, LayoutSpec, Question, Unit } from '../spec.js'
+import type { Fact, FactSource, LayoutSpec, Unit } from '../spec.js'
+import { metricsAmong, notMetrics, validationsIn } from './mmengine-validations.js'
 
 const runtime = ['message_hub', 'runtime_info'] as const
 
@@ -25,10 +29,18 @@ const inside: readonly FactSource[] = [
     has: { '#optimizer': 'optimizer' },
     spread: [runtime],
     leave: /^/,
-    pick: bestsIn,
+    pick: (content, unit) => new Map([...bestsIn(content), ...lastElsewhere(content, unit)]),
   },
   { from: 'look', tell: validationsIn },
+  { from: 'run', tell: metricsAmong(countOf) },
 ]
+
+/** The name of what was saved last, where no `last_checkpoint` lies beside it. */
+function lastElsewhere(content: Meta, { folder }: Unit): Meta {
+  const last = valueIn(content, [...runtime, 'last_ckpt'])
+  if (typeof last !== 'string' || hasBeside(folder, 'last_checkpoint')) return new Map()
+  return new Map([['#elsewhere', lastPart(last)]])
+}
 
 /** What `save_best` holds for the best: with one metric `best_ckpt`, with several `best_ckpt_<metric>` of each. */
 function bestsIn(content: Meta): Meta {
@@ -43,48 +55,12 @@ function bestsIn(content: Meta): Meta {
   return new Map(bests.length === 0 ? [] : [['#bests', bests]])
 }
 
-const scalars = ['message_hub', 'log_scalars'] as const
-
-/** The values that each validation so far gave, by metric (mmengine/logging/message_hub.py, history_buffer.py). */
-const validated: Question<Meta> = {
-  text: 'validations of mmengine',
-  fits: isMeta,
-  ask: async (file) => {
-    const found = new Map<string, MetaValue>()
-    for (const key of file.torchKeys(scalars)) {
-      if (!key.startsWith('val/') || leave.test(key.slice(4))) continue
-      const values = await file.torchValue([...scalars, key, '_log_history'])
-      if (Array.isArray(values)) found.set(key.slice(4), [values.length, values.at(-1) ?? null])
-    }
-    return found
-  },
-}
-
-/**
- * How many validations there had been, of which metrics, and what the last gave: a file of `save_best` is saved right
- * behind one, and any other before that of its own step.
- */
-async function validationsIn(look: FileLook, { name }: Unit): Promise<Meta> {
-  const values = await look.answer(validated)
-  const isBest = name.startsWith('best_')
-  const facts = new Map<string, MetaValue>([['#metrics', [...values.keys()]]])
-  for (const [metric, counted] of values) {
-    const [count, last] = Array.isArray(counted) ? (counted as readonly MetaValue[]) : []
-    if (typeof count !== 'number') continue
-    facts.set(isBest ? '#validations' : '#validations before', count)
-    if (isBest && typeof last === 'number') facts.set(metric, last)
-  }
-  return facts
-}
-
-const leave = /^(mode|epoch|iter|lr|data_time|time|memory|eta)$/
-
 /** Joined by the epoch, or by the iteration, that a validation's row has as its `step`. */
 const validations = {
   from: 'jsonl',
   beside: '*/vis_data/scalars.json',
   column: 'step',
-  leave,
+  leave: notMetrics,
   // An iteration run writes 0 into every row by default (LoggerHook's `log_metric_by_epoch`).
   rows: (row: Meta): boolean => !row.has('iter') && !row.has('lr') && row.get('step') !== 0,
 } as const
@@ -93,7 +69,7 @@ const validations = {
 const mmcvValidations = {
   from: 'jsonl',
   beside: '*.log.json',
-  leave,
+  leave: notMetrics,
   rows: (row: Meta): boolean => row.get('mode') === 'val',
 } as const
 
@@ -114,19 +90,31 @@ const validationsInOrder = {
 
 /**
  * Iterations from one validation to the next, by how many there had been at each checkpoint; null where these leave more
- * than one number.
+ * than one number, or none: with `val_begin` the first comes later. The last iteration of all is validated too, mostly as
+ * a multiple.
  */
 function validatedEvery(all: readonly Meta[]): number | null {
-  let [least, most] = [1, Infinity]
+  const bests: { readonly step: number; readonly done: number }[] = []
+  let [least, most, end] = [1, Infinity, 0]
   for (const facts of all) {
     const step = toFinite(facts.get('step'))
     if (step === null || step <= 0) continue
+    end = Math.max(end, step)
     const [done, before] = [toFinite(facts.get('#validations')), toFinite(facts.get('#validations before'))]
-    if (done !== null && step % done === 0) return step / done
-    least = Math.max(least, Math.floor((step - 1) / ((before ?? Infinity) + 1)) + 1)
-    if (before !== null) most = Math.min(most, Math.floor((step - 1) / before))
+    if (done !== null && done > 0) bests.push({ step, done })
+    if (before === null) continue
+    least = Math.max(least, Math.floor((step - 1) / (before + 1)) + 1)
+    if (before > 0) most = Math.min(most, Math.floor((step - 1) / before))
   }
-  return least === most ? least : null
+  const inside = (every: number) => every >= least && every <= most
+  const exact = bests.map(({ step, done }) => step / done)
+  const [first] = exact
+  if (first !== undefined && inside(first) && exact.every((every) => every === first)) return first
+  if (least !== most) return null
+  const counted = bests.every(
+    ({ step, done }) => Math.floor(step / least) + (step === end && step % least > 0 ? 1 : 0) === done,
+  )
+  return counted ? least : null
 }
 
 /**
@@ -160,6 +148,22 @@ function bestOf(facts: Meta, [path, value, own]: readonly MetaValue[]): Pointer[
   ]
 }
 
+/**
+ * With `out_dir` of CheckpointHook `last_checkpoint` lies in another folder, and names the newest: a training that is to
+ * be resumed ends there when that is gone (mmengine/runner/checkpoint.py, `find_latest_checkpoint`).
+ */
+function namedElsewhere(there: readonly Fact[]): ReadonlyMap<string, string> {
+  const own = there.filter(
+    ({ name, facts }) => typeof facts.get('#elsewhere') === 'string' && facts.get('#elsewhere') === name,
+  )
+  const [newest] = own.toSorted((a, b) => (toFinite(b.facts.get('step')) ?? 0) - (toFinite(a.facts.get('step')) ?? 0))
+  return new Map(
+    newest === undefined
+      ? []
+      : [[newest.name, 'named by last_checkpoint in the work_dir, from which MMEngine resumes']],
+  )
+}
+
 /** Undefined for a file that could not be read: it is reported as damaged. */
 function holdsOptimizer(_: unknown, facts: Meta): boolean | undefined {
   const isThere = facts.get('#optimizer')
@@ -172,12 +176,21 @@ function countOf(known: Meta): number | null {
   return epoch === 0 ? step : epoch
 }
 
+function isOfEpoch(facts: Meta): boolean {
+  return (toFinite(facts.get('epoch')) ?? 0) > 0
+}
+
 const byEpoch = [
   { ...validations, by: 'epoch' },
   { ...mmcvValidations, by: 'epoch' },
 ] as const
 const byStep = [
-  { ...validations, by: 'step' },
+  // Where epochs are counted, a validation's row has the epoch, although the files count iterations.
+  {
+    ...validations,
+    by: 'step',
+    key: (known: Meta, all: readonly Meta[]) => (all.some(isOfEpoch) ? null : countOf(known)),
+  },
   validationsInOrder,
   { ...mmcvValidations, by: 'step', column: 'iter' },
 ] as const
@@ -211,6 +224,19 @@ export const mmengine: LayoutSpec = {
       resumable: holdsOptimizer,
     },
     {
+      // `published_keys`: of the last and the best ones what these keys name, with the beginning of the file's checksum.
+      kind: 'file',
+      name: /^(?:best_.+_)?(?:epoch_(?<epoch>\d+)|iter_(?<step>\d+))-[0-9a-f]{8}\.pth$/,
+      proof: {
+        sure: [
+          { all: [{ stateDict: ['state_dict'] }, { torch: ['meta'] }] },
+          { all: [{ stateDict: ['state_dict'] }, { beside: /^(?:last_checkpoint|(?:epoch|iter)_\d+\.pth)$/ }] },
+        ],
+      },
+      facts: [...inside, { from: 'name' }, { ...validations, by: 'step', key: countOf }, validationsInOrder],
+      resumable: holdsOptimizer,
+    },
+    {
       // A name of the user's own (`filename_tmpl`), and mmcv's `latest.pth`.
       kind: 'file',
       name: /\.pth$/,
@@ -220,6 +246,7 @@ export const mmengine: LayoutSpec = {
     },
   ],
   namedBy: namedBest,
+  needs: namedElsewhere,
   // Where the file system has no links, mmcv copies.
   copies: { names: /^latest\.pth$/, by: ['file', 'content'] },
   pointers: [
