@@ -223,6 +223,8 @@ export interface TrainingMarks {
   readonly log: readonly LogMark[]
   /** By what it is (`batch size`), what does not change while a training goes on. */
   readonly settings: ReadonlyMap<string, string>
+  /** Equal for equal weights: two of one step with other ones are not of one training. Absent: not compared. */
+  readonly weights?: string
 }
 
 /** One entry of a log. */

@@ -310,6 +310,7 @@ export interface Reading {
   readonly lacks?: readonly Part[]
   /** What a file holds, by its keys at the top. */
   readonly contents?: readonly string[]
+  readonly training?: TrainingMarks
 }
 
 export interface Whole {

@@ -78,7 +78,17 @@ function trainingsIn(checkpoints: readonly Checkpoint[], scale: Scale): readonly
 /** What all of them count beside their times; null where it is nothing. */
 function countedIn(checkpoints: readonly Checkpoint[]): Scale | null {
   const counts: readonly Scale[] = ['step', 'epoch']
-  return counts.find((one) => checkpoints.every((checkpoint) => isTime(valueOn[one](checkpoint)))) ?? null
+  const counted = counts.filter((one) => checkpoints.every((checkpoint) => isTime(valueOn[one](checkpoint))))
+  return (counted.length === 2 && beginsAnewEachEpoch(checkpoints) ? 'epoch' : counted[0]) ?? null
+}
+
+/** True where steps fall as epochs go on: they count the batches of an epoch. */
+function beginsAnewEachEpoch(checkpoints: readonly Checkpoint[]): boolean {
+  const rising = checkpoints.toSorted((a, b) => (a.unixtime ?? 0) - (b.unixtime ?? 0))
+  return rising.some(({ step, epoch }, index) => {
+    const before = rising[index - 1]
+    return before !== undefined && (step ?? 0) < (before.step ?? 0) && (epoch ?? 0) > (before.epoch ?? 0)
+  })
 }
 
 /** True for a scale that a training begun anew in the same folder begins anew too. */

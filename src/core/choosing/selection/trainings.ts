@@ -4,6 +4,7 @@
  * not the newest work.
  */
 import type { Checkpoint } from '../../checkpoint.js'
+import { provenParts } from './proven-trainings.js'
 import { isSameTraining, tellsOfTraining } from './same-training.js'
 
 /** Seconds that must lie between two trainings: what was copied without its times is closer together. */
@@ -32,7 +33,9 @@ export function trainingsOf(
     return time === null || count === null || checkpoint.sameAs !== undefined ? [] : [{ checkpoint, time, count }]
   })
   const rising = timed.sort((a, b) => a.time - b.time || a.count - b.count)
-  const parts = toldApart(rising).flatMap(partsByTime)
+  const parts = toldApart(rising)
+    .flatMap(partsByTime)
+    .flatMap(hasTimes ? (part) => [part] : provenParts)
   if (parts.length < 2) return [checkpoints]
   const newest = (part: readonly Timed[]) => part.at(-1)?.time ?? 0
   return withOthers(

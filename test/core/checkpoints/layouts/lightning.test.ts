@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Checkpoint } from '../../../../src/core/checkpoint.js'
@@ -173,6 +173,22 @@ describe('Lightning checkpoints', () => {
       ['a.ckpt', 0.75],
       ['b.ckpt', 0.25],
       ['last.ckpt', 0.25],
+    ])
+  })
+
+  it('tell of two trainings by their weights at one step', async () => {
+    const root = write(makeFolder(), {
+      'c-step=10.ckpt': lightningFile({ step: 10, weights: [1] }),
+      'c-step=20.ckpt': lightningFile({ step: 20, weights: [2] }),
+      'c-step=10-v1.ckpt': lightningFile({ step: 10, weights: [3] }),
+    })
+    ;['c-step=10.ckpt', 'c-step=20.ckpt', 'c-step=10-v1.ckpt'].forEach((name, index) => {
+      utimesSync(join(root, name), 1000 + index * 5, 1000 + index * 5)
+    })
+    const measured = await measure(storage, Object.values(await scan(root)))
+    expect(byRecency(measured).trainings.map((one) => one.map(({ name }) => name))).toEqual([
+      ['c-step=10.ckpt', 'c-step=20.ckpt'],
+      ['c-step=10-v1.ckpt'],
     ])
   })
 

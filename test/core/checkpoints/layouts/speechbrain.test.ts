@@ -242,10 +242,23 @@ describe('measure', () => {
     })
     const measured = await measure(storage, await scan(root))
     expect(measured.map(({ step, epoch }) => [step, epoch])).toEqual([
-      [42, 7],
+      [20, 7],
       [1, 2],
       [null, null],
     ])
+  })
+
+  it('takes the batches of an epoch for steps only where an older version counts nothing else', async () => {
+    const root = write(makeFolder(), {
+      'CKPT+a/CKPT.yaml': 'unixtime: 1.0\n',
+      'CKPT+a/brain.ckpt': 'optimizer_step: 20\nstep: 0\n',
+      'CKPT+b/CKPT.yaml': 'unixtime: 2.0\n',
+      'CKPT+b/brain.ckpt': 'avg_train_loss: 1.5\nstep: 8\n',
+      'CKPT+c/CKPT.yaml': 'unixtime: 3.0\n',
+      'CKPT+c/brain.ckpt': 'avg_train_loss: 0.0\nstep: 0\n',
+    })
+    const measured = await measure(storage, await scan(root))
+    expect(measured.map(({ step }) => step)).toEqual([20, 8, null])
   })
 
   it('tells of a link that leads nowhere, and leaves null what vanished as a whole', async () => {

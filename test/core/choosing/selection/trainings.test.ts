@@ -42,6 +42,16 @@ describe('two trainings in one folder', () => {
     const timed = (epoch: number, unixtime: number) => checkpoint(`e${epoch}`, { meta: { epoch, unixtime } })
     expect(trainings(timed(5, 1000), timed(6, 2000), timed(1, 9000), timed(2, 9900))).toEqual(['e5 e6', 'e1 e2'])
     expect(trainings(timed(1, 1000), timed(2, 2000), timed(2, 2100), timed(3, 9000))).toHaveLength(1)
+    // Steps that count the batches of an epoch.
+    const within = [
+      [8, 1],
+      [4, 2],
+      [8, 2],
+      [4, 3],
+    ].map(([step, epoch], index) =>
+      checkpoint(`s${index}`, { meta: { step: step ?? 0, epoch: epoch ?? 0, unixtime: index * 900 } }),
+    )
+    expect(trainings(...within)).toHaveLength(1)
     // The file times of what has lost its meta are of another clock.
     const broken = checkpoint('e4', { epoch: 4, unixtime: null, modified: 99999 })
     expect(trainings(timed(3, 1000), broken, timed(5, 3000))).toHaveLength(1)
@@ -115,5 +125,47 @@ describe('two trainings whose steps rise with the times', () => {
     const kept = (step: number) => ({ log: [{ step, mark: step }], settings: new Map<string, string>() })
     const cut = [100, 200, 300].map((step) => checkpoint(`c${step}`, { step, modified: step, training: kept(step) }))
     expect(trainings(...cut)).toHaveLength(1)
+  })
+})
+
+describe('two trainings seconds apart, without times of their own', () => {
+  function saved(
+    name: string,
+    step: number,
+    seconds: number,
+    { epoch = step / 10, ...more }: Partial<Checkpoint> = {},
+  ) {
+    return checkpoint(name, { step, epoch, modified: seconds, ...more })
+  }
+  const having = (weights: string) => ({ training: { log: [], settings: new Map<string, string>(), weights } })
+
+  it('are told apart where the weights of a step are others', () => {
+    const first = [10, 20, 30].map((step, index) => saved(`c${step}.ckpt`, step, index / 10, having(`a${step}`)))
+    const second = [10, 20].map((step, index) => saved(`c${step}-v1.ckpt`, step, 9 + index / 10, having(`b${step}`)))
+    expect(trainings(...first, ...second)).toEqual(['c10.ckpt c20.ckpt c30.ckpt', 'c10-v1.ckpt c20-v1.ckpt'])
+    expect(order(...first, ...second)).toEqual([20, 10, 30, 20, 10])
+  })
+
+  it('are told apart where an epoch is over after fewer steps, or the hyper-parameters are others', () => {
+    const first = [10, 20, 30].map((step, index) => saved(`b${step}`, step, index / 10))
+    const second = [6, 12, 18].map((step, index) => saved(`a${step}`, step, 9 + index / 10, { epoch: step / 6 }))
+    expect(trainings(...first, ...second)).toEqual(['b10 b20 b30', 'a6 a12 a18'])
+    const rate = (lr: number) => ({ meta: new Map([['hyper_parameters', new Map([['lr', lr]])]]) })
+    const tuned = [saved('b10', 10, 0, rate(0.1)), saved('b20', 20, 1, rate(0.1)), saved('a5', 5, 9, rate(0.2))]
+    expect(trainings(...tuned)).toEqual(['b10 b20', 'a5'])
+    expect(trainings(...tuned.slice(0, 2), saved('a5', 5, 9, rate(0.1)))).toHaveLength(1)
+  })
+
+  it('are not seen in averages of the same steps, nor in copies', () => {
+    const pairs = [10, 20, 30].flatMap((step, index) => [
+      saved(`c${step}`, step, index, having(`a${step}`)),
+      saved(`c${step}-mean`, step, index + 0.5, having(`m${step}`)),
+    ])
+    expect(trainings(...pairs)).toHaveLength(1)
+    const names = ['c10', 'c10-v1', 'c20', 'c20-v1', 'c30', 'c5', 'c5-v1']
+    const copied = names.map((name, index) => saved(name, parseInt(name.slice(1)), index, having(name)))
+    expect(trainings(...copied)).toHaveLength(1)
+    const mixed = [saved('c30', 30, 0), saved('c5-v1', 5, 1), saved('c10', 10, 2), saved('c5', 5, 3)]
+    expect(trainings(...mixed.map((one) => ({ ...one, ...having(one.name) })))).toHaveLength(1)
   })
 })

@@ -108,7 +108,7 @@ export function toCheckpoint(
   if (resumable !== undefined) checkpoint.resumable = resumable
   if (lacks.length > 0) checkpoint.lacks = lacks
   if (reading?.contents !== undefined) checkpoint.contents = reading.contents
-  const training = one.facts.find((source) => source?.training !== undefined)?.training
+  const training = reading?.training ?? one.facts.find((source) => source?.training !== undefined)?.training
   if (training !== undefined) checkpoint.training = training
   return checkpoint
 }

@@ -33,7 +33,7 @@ export const speechBrain: LayoutSpec = {
       proof: { sure: [{ file: metaFile }], typical: /^CKPT/ },
       facts: [
         { from: 'yaml', file: metaFile, pick: (meta) => meta, limit: 8 << 20 },
-        { from: 'yaml', file: 'brain.ckpt', take: { step: 'step' }, later: 'step', lazy: true },
+        { from: 'yaml', file: 'brain.ckpt', pick: stepOfBrain, later: 'step', lazy: true },
         // Recipes name it `counter` or `epoch_counter`, the tutorials `epoch` and `epochs`.
         { from: 'text', file: 'counter.ckpt', pick: countIn, later: 'epoch', lazy: true },
         { from: 'text', file: /^(.*counter.*|epochs?)\.ckpt$/, pick: countIn, later: 'epoch', lazy: true },
@@ -109,6 +109,15 @@ function lacksAlone({ files }: Pick<Checkpoint, 'files'>): string | null {
   if (!files.some(({ role }) => role === 'loop')) return 'no counter of epochs'
   const isBrains = files.some(({ key }) => key === 'brain')
   return isBrains && !files.some(({ key }) => /opt|adam|sgd|noam/i.test(key)) ? 'no optimizer' : null
+}
+
+/**
+ * The Brain counts updates over the whole training in `optimizer_step`, and in `step` the batches of the epoch, which is 0
+ * again when the epoch is over (core.py, `_fit_train`). Before 1.0 there is only the latter.
+ */
+function stepOfBrain(content: Meta): Meta | null {
+  const step = [content.get('optimizer_step'), content.get('step')].find((one) => typeof one === 'number')
+  return step === undefined || (step === 0 && !content.has('optimizer_step')) ? null : new Map([['step', step]])
 }
 
 function countIn(content: Meta): Meta | null {

@@ -21,6 +21,7 @@ export async function readRun(taken: readonly Taken[], io: LayoutIo): Promise<Re
   const own = ofThisRun(taken.map((one) => ({ ...one, state: stateOf(one.facts) })))
   const saved = own.filter((one) => one.state !== null) as Saved[]
   const compared = own.some(({ unit }) => isLast(unit.name)) ? saved : await withWeights(io, saved)
+  const stateByUnit = new Map(compared.map(({ unit, state }) => [unit, state]))
   const aliases = aliasesAmong(compared)
   const around: Around = {
     sameStep: statesByStep(compared),
@@ -33,7 +34,8 @@ export async function readRun(taken: readonly Taken[], io: LayoutIo): Promise<Re
     .sort((a, b) => (a.step ?? -1) - (b.step ?? -1) || compareText(a.one.unit.name, b.one.unit.name))
   const readings = new Map<Unit, Reading>()
   for (const { one } of sorted) {
-    const { unit, facts, state } = one
+    const { unit, facts } = one
+    const state = stateByUnit.get(unit) ?? one.state
     readings.set(unit, state === null ? await nothingSaid(unit, io) : readingOf({ unit, facts, state }, around))
   }
   return readings
@@ -132,6 +134,7 @@ function readingOf({ unit, facts, state }: Saved, around: Around): Reading {
     ...(directions.size === 0 ? {} : { directions }),
     ...(sameAs === undefined ? {} : { sameAs }),
     ...(kind === 'folder' ? {} : resumingOf(state)),
+    ...(state.weights === null ? {} : { training: { log: [], settings: new Map(), weights: state.weights } }),
   }
 }
 
