@@ -1,7 +1,19 @@
-import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ckpt, copyFixture, temporaryDirectory } from './ckpt.js'
+import { makeHfRun } from './hf-runs.js'
 
 interface Verified {
   readonly runs: readonly {
@@ -197,6 +209,22 @@ describe('ckpt verify --record', () => {
     const reasons = answer.runs[0]?.checkpoints.map(({ findings }) => findings.map(({ reason }) => reason).join())
     expect(reasons?.[0]).toMatch(/^changed: \d+ bytes, and \d+ when its checksum was recorded/)
     expect(reasons?.[1]).toMatch(/^not there, and each of the 9 other/)
+  })
+
+  it('of a link to a checkpoint records it in its own run, and nothing beside the link', async () => {
+    const run = makeHfRun([{ step: 5 }, { step: 6 }])
+    const link = join(temporaryDirectory(), 'exp', 'latest')
+    mkdirSync(dirname(link))
+    symlinkSync(join(run, 'checkpoint-5'), link)
+    const { answer } = await verify(link, '--record')
+    expect(answer.runs.map(({ run: path, recorded }) => [path, recorded])).toEqual([[run, ['checkpoint-5']]])
+    expect(readdirSync(dirname(dirname(link)))).toEqual(['exp'])
+    if (process.geteuid?.() !== 0) return
+    lchownSync(link, 65_534, 65_534)
+    const { status, stderr } = await ckpt(['verify', link, '--record'])
+    expect([status, stderr]).toEqual([5, expect.stringContaining('is reached by a link of user 65534') as string])
+    expect(readdirSync(dirname(dirname(link)))).toEqual(['exp'])
+    expect((await ckpt(['verify', link])).stdout).toContain('checkpoint-5')
   })
 
   it('is refused where nothing can be remembered', async () => {

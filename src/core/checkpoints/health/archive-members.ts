@@ -81,7 +81,7 @@ export async function inspectPacked(
   const unpacked = new Gunzip(source, new UnpackingBudget(Math.max(bytes, ratio * source.byteLength)))
   try {
     const first = await unpacked.take(headLength)
-    const findings = isNemo ? await inspectNemo(unpacked, first, handle, name, look) : refusePacked(name, first, look)
+    const findings = isNemo ? await inspectNemo(unpacked, first, handle, name, look) : refusePacked(name, first)
     if (findings.length === 0) await unpacked.skip()
     return findings
   } catch (error) {
@@ -131,9 +131,9 @@ class Forwards implements ByteSource {
 }
 
 /** A page or a message can lie packed as well. */
-function refusePacked(name: string, first: Uint8Array, { tell }: MemberLook): Finding[] {
+function refusePacked(name: string, first: Uint8Array): Finding[] {
   try {
-    refuseStandIn(name.replace(/\.gz$/i, ''), first, { isAlone: true, size: Infinity, tell })
+    refuseStandIn(name.replace(/\.gz$/i, ''), first, { isAlone: true, size: Infinity })
     return []
   } catch (error) {
     if (!(error instanceof FormatError)) throw error

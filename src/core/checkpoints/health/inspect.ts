@@ -23,7 +23,7 @@ import type { MeasuredFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../../storage/storage.js'
 import { headLength, kindOf, type Kind } from './file-kind.js'
 import { inspectPacked, inspectTar, isPacked, type MemberLook } from './archive-members.js'
-import { refuseStandIn } from './not-weights.js'
+import { findPackedPickle, refuseStandIn } from './not-weights.js'
 import { checkFor, checkTensors, holdsMembers } from './file-structures.js'
 import { findMissingData, isOnnx } from './onnx-data.js'
 import {
@@ -132,7 +132,9 @@ async function inspectHandle(
 ): Promise<Inspected> {
   const source = untilAborted(sourceOf(handle), options.signal)
   const head = await source.read(0, longHead)
-  refuseStandIn(name, head, { isAlone: around.isAlone, size: handle.size, tell: options.tell })
+  refuseStandIn(name, head, { isAlone: around.isAlone, size: handle.size })
+  const packing = findPackedPickle(name, head)
+  if (packing !== null) options.tell(`is compressed with ${packing}, as joblib and pandas do, and was not looked into`)
   if (isUnpackable(head)) await refuseUnsafePacked(source, head, options)
   if (isPacked(name, head) || holdsMembers(name, head)) {
     const findings = await inspectArchive(handle, source, isPacked(name, head), name, options)

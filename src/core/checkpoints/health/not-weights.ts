@@ -15,22 +15,24 @@ const weightsSuffixes = new Set(
   'safetensors gguf onnx h5 hdf5 keras pt pth ckpt bin npz npy nemo msgpack pdparams pdckpt'.split(' '),
 )
 
+/** Of what is packed and no pickle: logs, tables. */
+const textSuffixes = new Set('csv tsv txt log json jsonl html tar'.split(' '))
+
 /** Pickles, which may be packed as a whole (joblib, pandas) and, by protocol 0, are text. */
 const pickleSuffixes = new Set('pkl pickle joblib pdopt'.split(' '))
 
-/** What is known of a file besides its first bytes, and what is told of one that is sound. */
+/** What is known of a file besides its first bytes. */
 interface StandInLook {
   /** In no run: its bytes alone tell. */
   readonly isAlone: boolean
   readonly size: number
-  readonly tell: (what: string) => void
 }
 
 /**
  * Throws FormatError for a page, a pointer and the like under the name of weights. Plain text is refused where
  * `isAlone`: in a run a small state can be text, and the other checkpoints tell what it should be.
  */
-export function refuseStandIn(name: string, head: Uint8Array, { isAlone, size, tell }: StandInLook): void {
+export function refuseStandIn(name: string, head: Uint8Array, { isAlone, size }: StandInLook): void {
   const suffix = suffixOf(name).toLowerCase()
   const mayBePickle = pickleSuffixes.has(suffix)
   if (!weightsSuffixes.has(suffix) && !mayBePickle && !(isAlone && isNamelessStandIn(name, head))) return
@@ -38,7 +40,7 @@ export function refuseStandIn(name: string, head: Uint8Array, { isAlone, size, t
   if (standIn?.isCertain === true) throw notThat(standIn.title)
   if (!isAlone || (mayBePickle && isReadAsPickle(head, size))) return
   if (standIn !== undefined) throw notThat(standIn.title)
-  refusePacked(suffix, head, mayBePickle ? tell : null)
+  if (!mayBePickle) refusePacked(suffix, head)
   const other = suffix === 'safetensors' ? otherThanSafetensors(head) : null
   if (other !== null) throw notThat(`${other}, and not safetensors`)
   if (head.length === 0 || !isText(head)) return
@@ -58,14 +60,27 @@ export function isNamelessStandIn(name: string, head: Uint8Array): boolean {
   return standIn !== undefined && (standIn.isCertain === true || !isText(head))
 }
 
-/** Where pickles are packed so by their writers it is `tell` that is told. */
-function refusePacked(suffix: string, head: Uint8Array, tell: StandInLook['tell'] | null): void {
+function refusePacked(suffix: string, head: Uint8Array): void {
   const packing = namePacking(head)
   if (packing === undefined || (packing.name === 'gzip' && suffix === 'nemo')) return
-  if (tell === null) throw notThat(`compressed with ${packing.name}: unpack it first (${packing.unpack})`)
-  if (isUnpackable(head)) return
-  tell(`is compressed with ${packing.name}, as joblib and pandas do, and was not looked into`)
+  throw notThat(`compressed with ${packing.name}: unpack it first (${packing.unpack})`)
 }
+
+/**
+ * What a file is packed with that Python would unpack and read as a pickle, and that is not unpacked here; null for any
+ * other file. joblib goes by the first bytes alone, pandas by the name.
+ */
+export function findPackedPickle(name: string, head: Uint8Array): string | null {
+  const own = name.slice(name.lastIndexOf('/') + 1)
+  const packing = chunkName.test(own) || isUnpackable(head) ? undefined : namePacking(head)
+  if (packing === undefined) return null
+  const suffix = suffixOf(own).toLowerCase()
+  if (packing.name === 'zstd' && !suffix.startsWith('zst') && !pickleSuffixes.has(suffix)) return null
+  return textSuffixes.has(suffixOf(own.slice(0, -suffix.length - 1)).toLowerCase()) ? null : packing.name
+}
+
+/** A part of an array (Zarr), which may be packed as a pickle is, is called by numbers. */
+const chunkName = /^\d+(?:\.\d+)*$/
 
 function notThat(title: string): FormatError {
   return new FormatError(`this is ${title}`, { offset: 0 })

@@ -28,7 +28,7 @@ export {
 export { batches, compareText, findingOf, folderReason, prefixOf } from './folders.js'
 export { ignoreFile } from './ignore-rules.js'
 export type { Folder, Layout, OwnStart, PointerFix, Standing } from './layout.js'
-export { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'
+export { findCheckpointAt, findCheckpointBehind, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'
 export {
   listFiles,
   measure,

@@ -26,24 +26,23 @@ const mostParts = 3
 export async function loadCheckpoint(storage: ReadStorage, argument: string, base: string): Promise<LoadedCheckpoint> {
   const path = resolveFrom(base, argument)
   const [there] = await storage.resolve([path])
-  if (there?.ok === true) {
-    const found = await findCheckpointAt(storage, path)
-    if (found !== null) return found
-    const behind = await findCheckpointAt(storage, there.value)
-    if (behind !== null) {
-      // Somebody's link may not choose what is changed.
-      storage.guard({ kind: 'run', path: behind.run.path, reachedBy: path })
-      return behind
-    }
-  } else {
-    // Files that only together are a checkpoint (TensorFlow's prefix): nothing lies at the path itself.
-    const found = await findCheckpointAt(storage, path)
-    if (found !== null) return found
-  }
+  // Of files that only together are a checkpoint (TensorFlow's prefix) nothing lies at the path itself.
+  const found = (await findCheckpointAt(storage, path)) ?? (await findCheckpointBehind(storage, path))
+  if (found !== null) return found
   const run = await runAt(storage, base)
   const checkpoint = run?.checkpoints.find((one) => one.name === argument)
   if (run !== null && checkpoint !== undefined) return { run, checkpoint }
   throw await explainNone(storage, { argument, path, base, exists: there?.ok === true, run })
+}
+
+/** The checkpoint that links on the way of `path` (absolute) lead to, in the run where it lies; null where none does. */
+export async function findCheckpointBehind(storage: ReadStorage, path: string): Promise<LoadedCheckpoint | null> {
+  const [there] = await storage.resolve([path])
+  if (there?.ok !== true || there.value === path) return null
+  const behind = await findCheckpointAt(storage, there.value)
+  // Somebody's link may not choose what is changed.
+  if (behind !== null) storage.guard({ kind: 'run', path: behind.run.path, reachedBy: path })
+  return behind
 }
 
 /**

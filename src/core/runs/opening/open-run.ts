@@ -6,6 +6,7 @@ import {
   compareText,
   complete,
   findCheckpointAt,
+  findCheckpointBehind,
   loadRun,
   loadRunAt,
   measure,
@@ -149,6 +150,10 @@ export async function openNamed(
   if (at !== null) return { kind: 'checkpoint', ...at }
   const chosen = await loadByWord(storage, argument, base)
   if (chosen !== null) return { kind: 'checkpoint', ...(await known(storage, chosen, stateLocation)) }
+  const [named] = await storage.lstat([path])
+  const isLink = named?.ok === true && named.value.kind === 'link'
+  const behind = isLink ? await findCheckpointBehind(storage, path) : null
+  if (behind !== null) return { kind: 'checkpoint', ...(await known(storage, behind, stateLocation)) }
   const [there] = await storage.stat([path])
   if (there?.ok === true) {
     const { kind } = there.value

@@ -1,5 +1,6 @@
 /** Files that hold no tensors: what they are, and what to do with them. */
 import { Buffer } from 'node:buffer'
+import { isLzma } from '../../formats/compression/lzma.js'
 import { isZlib } from '../../formats/compression/zlib.js'
 import { isText } from '../../formats/text/text.js'
 
@@ -38,7 +39,6 @@ const packings: readonly { readonly name: string; readonly bytes: string; readon
   { name: 'xz', bytes: 'fd377a585a00', unpack: 'unxz PATH' },
   { name: 'bzip2', bytes: '425a68', unpack: 'bunzip2 PATH' },
   { name: 'lz4', bytes: '04224d18', unpack: 'lz4 -d PATH' },
-  { name: 'lzma', bytes: '5d0000', unpack: 'unlzma PATH' },
 ]
 
 /** A file that is packed as a whole. */
@@ -51,9 +51,11 @@ interface Packing {
 
 /** What a file that begins with `head` is packed with; undefined for one that is not. */
 export function namePacking(head: Uint8Array): Packing | undefined {
-  return packings.find(({ bytes }) => hexOf(head, 0, bytes.length / 2) === bytes) ?? (isZlib(head) ? zlib : undefined)
+  const found = packings.find(({ bytes }) => hexOf(head, 0, bytes.length / 2) === bytes)
+  return found ?? (isLzma(head) ? lzma : isZlib(head) ? zlib : undefined)
 }
 
+const lzma: Packing = { name: 'lzma', unpack: 'unlzma PATH' }
 const zlib: Packing = { name: 'zlib', unpack: 'pigz -d < PATH' }
 
 function hexOf(head: Uint8Array, at: number, length: number): string {

@@ -358,6 +358,42 @@ describe('a pickle that is packed as a whole', () => {
     ).toEqual([])
   })
 
+  /** The beginnings of what Python's bz2, lzma and lz4 write. */
+  const notUnpacked = {
+    bzip2: Buffer.from('425a6839314159265359', 'hex'),
+    xz: Buffer.from('fd377a585a000004e6d6b446', 'hex'),
+    lzma: Buffer.from('5d00008000ffffffffffffffff00', 'hex'),
+    lz4: Buffer.from('04224d186440a7', 'hex'),
+  }
+
+  async function toldOf(name: string, bytes: Uint8Array): Promise<string[]> {
+    const told: string[] = []
+    const heard = localStorage({ custody: { warn: (text) => told.push(text) } })
+    expect(await reasonsForBytes(name, bytes, heard)).toEqual([])
+    return told
+  }
+
+  it.each(Object.entries(notUnpacked))('with %s, which is not unpacked here, is told of', async (packing, bytes) => {
+    for (const name of ['scaler.joblib', 'optimizer.pt', 'scaler', 'other.dat', `scaler.pkl.${packing}`]) {
+      expect(await toldOf(name, bytes)).toEqual([
+        `${join(folder, name)} is compressed with ${packing}, as joblib and pandas do, and was not looked into`,
+      ])
+    }
+    for (const name of ['train.log.xz', 'metrics.csv.bz2', '0.12.3']) expect(await toldOf(name, bytes)).toEqual([])
+  })
+
+  it('with zstd is told of where pandas goes by its name: Zarr packs parts of arrays so', async () => {
+    const bytes = Buffer.from('28b52ffd0458', 'hex')
+    for (const name of ['a.pkl', 'a.pkl.zst', 'a.zstd']) expect(await toldOf(name, bytes)).toHaveLength(1)
+    for (const name of ['d41d8cd98f00b204e9800998ecf8427e', '0.0', 'a.txt.zst', 'model.bin'])
+      expect(await toldOf(name, bytes)).toEqual([])
+  })
+
+  it('is not taken for what begins as lzma might: a number, a header of safetensors', async () => {
+    for (const head of ['5d00000000000000', '5d000003007b22777b', '5d000080000000000000000100'])
+      expect(await toldOf('counts.dat', Buffer.concat([Buffer.from(head, 'hex'), Buffer.alloc(99, 0xfe)]))).toEqual([])
+  })
+
   it('costs no more than its file is worth', async () => {
     const told: string[] = []
     const heard = localStorage({ custody: { warn: (text) => told.push(text) } })
