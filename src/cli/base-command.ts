@@ -1,22 +1,12 @@
 /** What every ckpt command is: a class whose flags and arguments are read, which runs, and which tells how it failed. */
 import { Flags, type Interfaces } from '@oclif/core'
-import { DescribedCommand, type Description } from './described-command.js'
+import { choicesOf, DescribedCommand, flagsOf, nameOf, type Description } from './described-command.js'
 import { asksForJson } from './parse-arguments.js'
 import type { CommandClass, Program } from './program.js'
 import { interruptible } from './progress.js'
 import { Reporter, type WalkFlags } from './reporter.js'
 import type { FailedCommand } from './report-error.js'
-import {
-  choicesOf,
-  emptyRequest,
-  flagsForRun,
-  flagsOf,
-  nameOf,
-  readRequest,
-  type Asker,
-  type Request,
-  type TypedFlags,
-} from './request.js'
+import { emptyRequest, flagsForRun, readRequest, type Asker, type Request, type TypedFlags } from './request.js'
 import { lockOptions, ownerFor, withRunLock } from './run-lock.js'
 import { usageOf } from './usage.js'
 import { positionsOf } from './settings/command-settings.js'

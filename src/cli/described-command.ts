@@ -44,3 +44,21 @@ export abstract class DescribedCommand {
 
 /** What is known of a command without an instance of it. */
 export type Description = Omit<typeof DescribedCommand, 'prototype'>
+
+/** As it is typed: `trash empty`. */
+export function nameOf({ id }: Description): string {
+  return id.replaceAll(':', ' ')
+}
+
+export function flagsOf({ baseFlags, flags }: Description): Interfaces.FlagInput {
+  return { ...baseFlags, ...flags }
+}
+
+/** By the name of a flag that takes one of a few values: those. */
+export function choicesOf(flags: Interfaces.FlagInput): Record<string, readonly string[]> {
+  return Object.fromEntries(
+    Object.entries(flags).flatMap(([name, flag]) =>
+      flag.type === 'option' && flag.options !== undefined ? [[name, flag.options]] : [],
+    ),
+  )
+}

@@ -1,7 +1,6 @@
 /** What a call of a command asks for: what is typed, and for the rest what the environment and files of settings say. */
 import { resolve } from 'node:path'
-import type { Interfaces } from '@oclif/core'
-import type { Description } from './described-command.js'
+import { flagsOf, nameOf, type Description } from './described-command.js'
 import { givenFlags, lenient, parseArguments, takeBack, type Parsed } from './parse-arguments.js'
 import type { Program } from './program.js'
 import { noSettings, settingsAt, valuesOf, withDefaults, type CommandSettings } from './settings/command-settings.js'
@@ -29,24 +28,6 @@ export interface Asker {
 
 /** Before a request was read. */
 export const emptyRequest: Request = { flags: {}, args: {}, given: new Set(), settings: noSettings }
-
-/** As it is typed: `trash empty`. */
-export function nameOf({ id }: Description): string {
-  return id.replaceAll(':', ' ')
-}
-
-export function flagsOf({ baseFlags, flags }: Description): Interfaces.FlagInput {
-  return { ...baseFlags, ...flags }
-}
-
-/** By the name of a flag that takes one of a few values: those. */
-export function choicesOf(flags: Interfaces.FlagInput): Record<string, readonly string[]> {
-  return Object.fromEntries(
-    Object.entries(flags).flatMap(([name, flag]) =>
-      flag.type === 'option' && flag.options !== undefined ? [[name, flag.options]] : [],
-    ),
-  )
-}
 
 /** Throws CkptError `refused`, ConfigError, StorageError, and oclif's errors of a command line. */
 export async function readRequest(argv: readonly string[], asker: Asker): Promise<Request> {

@@ -2,10 +2,10 @@
 import { Flags } from '@oclif/core'
 import { CkptError } from '../core/errors.js'
 import type { ConvertOptions } from '../core/tensors/convert/index.js'
-import { compileMapping, parseMapEntries, type NameMapping } from '../core/tensors/names/index.js'
+import { compileMapping, parseMapEntries, type NameMapping, nameFilter } from '../core/tensors/names/index.js'
 import { parseSize } from '../core/choosing/expression/index.js'
 import type { OutputFormat } from '../core/tensors/write/index.js'
-import { canCast, isFloatDtype, nameFilter, parseDtype, type Dtype } from '../core/tensors/read/index.js'
+import { canCast, isFloatDtype, parseDtype, type Dtype } from '../core/tensors/read/index.js'
 
 const repeatable = { multiple: true, multipleNonGreedy: true } as const
 

@@ -16,9 +16,8 @@ import { CkptError } from '../core/errors.js'
 import { findCheckpointAt } from '../core/checkpoints/layouts/index.js'
 import type { NameMapping } from '../core/tensors/names/index.js'
 import { formatOfName, type OutputFormat } from '../core/tensors/write/index.js'
-import { weightsOf, type TensorFile } from '../core/tensors/read/index.js'
+import { openSafely, readingNamed, weightsOf, type TensorFile } from '../core/tensors/read/index.js'
 import { findFile, type FoundParamFile } from '../core/runs/index.js'
-import { openSafely, readingNamed } from '../core/runs/with-tensors/open-tensors.js'
 import {
   compileDtypes,
   dtypeFlag,

@@ -13,13 +13,13 @@ import { CkptError } from '../core/errors.js'
 import { compileMapping } from '../core/tensors/names/index.js'
 import { compareRuns, findFile, openNamed } from '../core/runs/index.js'
 import type { Run } from '../core/checkpoint.js'
-import { isFile, openSafely, readingNamed } from '../core/runs/with-tensors/open-tensors.js'
-import type { TensorFile } from '../core/tensors/read/index.js'
+import { openSafely, readingNamed, type TensorFile } from '../core/tensors/read/index.js'
 import { filterFlags, keyFlag } from '../cli/tensor-flags.js'
 import { diffDocument, isDifferent, renderDiff, renderUncompared } from '../render/diff.js'
 import { renderRunDiff, runDiffDocument, runsDiffer } from '../render/diff-runs.js'
 import { renderIdle } from '../render/messages.js'
 import { baseOf } from '../machine/working-folder.js'
+import { isFile } from '../core/runs/with-tensors/find-file.js'
 
 /** As git diff --exit-code has it. */
 const differ = 1

@@ -12,18 +12,17 @@ import {
   findTensorFolder,
   isTensorFile,
   measureTensor,
-  nameFilter,
   openTensors,
   partsOfStorages,
   plainShape,
-  type NameFilter,
   type TensorFile,
+  readingNamed,
 } from '../core/tensors/read/index.js'
-import { readingNamed } from '../core/runs/with-tensors/open-tensors.js'
 import { named } from '../cli/flags.js'
 import { renderTensorTree } from '../render/tensor-tree.js'
 import { renderTensors, type ListedFile, type ListedTensor } from '../render/tensors.js'
 import { baseOf } from '../machine/working-folder.js'
+import { nameFilter, type NameFilter } from '../core/tensors/names/index.js'
 
 /** A file to list; the key is null where it stands for itself. */
 interface Source {

@@ -3,7 +3,7 @@ import type { PruneRequest } from '../../core/runs/index.js'
 import type { ReadStorage } from '../../core/storage/storage.js'
 import type { Program } from '../program.js'
 import { readPolicy } from '../query.js'
-import { flagsOf } from '../request.js'
+import { flagsOf } from '../described-command.js'
 import { settingsAt } from './command-settings.js'
 import type { LeftOut } from './files.js'
 

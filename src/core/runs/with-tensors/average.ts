@@ -23,9 +23,16 @@ import {
   type SaveOptions,
 } from '../../changes/saving/index.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
-import { weightsOf, type TensorFile } from '../../tensors/read/index.js'
-import { findFile, findFiles, type FileContext, type FileRequest, type FoundParamFile } from './find-file.js'
-import { isFile, openAll, readingNamed, warningsOf } from './open-tensors.js'
+import { openAll, readingNamed, weightsOf, type TensorFile } from '../../tensors/read/index.js'
+import {
+  findFile,
+  findFiles,
+  type FileContext,
+  type FileRequest,
+  type FoundParamFile,
+  isFile,
+  warningsOf,
+} from './find-file.js'
 import { previewCheckpoint } from '../opening/save.js'
 
 export interface AverageRequest extends FileRequest {

@@ -16,7 +16,7 @@ import { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from '../../c
 import { nearestName } from '../../choosing/expression/index.js'
 import { rank, valueFor, type Order } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { findTensorFolder, isTensorFile } from '../../tensors/read/index.js'
+import { findTensorFolder, isTensorFile, type TensorFile } from '../../tensors/read/index.js'
 import { loadByWord } from '../opening/checkpoint-by-word.js'
 import { arrange, slipsInQuery, type Query } from '../opening/rank-and-filter.js'
 import { weightsOfBranch } from '../export/hub.js'
@@ -252,4 +252,16 @@ function refuseQuery({ query }: FileRequest, what: string): void {
 
 function notForFile(path: string, key: string): CkptError {
   return new CkptError('usage', `--key ${key} is for a checkpoint or a run, and ${path} is a file`)
+}
+
+/** What to say of the files, for people. */
+export function warningsOf(found: readonly FoundParamFile[], open: readonly TensorFile[]): string[] {
+  const odd = open.flatMap(({ path, findings }) => findings.map((finding) => `${path}: ${finding}`))
+  return [...new Set([...found.flatMap(({ warnings }) => warnings), ...odd])]
+}
+
+/** True for a path that leads to a file: it needs no key, and nothing is chosen in it. */
+export async function isFile(storage: ReadStorage, path: string): Promise<boolean> {
+  const [stat] = await storage.stat([path])
+  return stat?.ok === true && stat.value.kind !== 'directory'
 }

@@ -8,17 +8,19 @@ import {
   type NameRule,
   type NameRules,
   type Regrouping,
+  nameFilter,
 } from '../../tensors/names/index.js'
 import type { OutputFormat, WriteOptions, WrittenOutput } from '../../tensors/write/index.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import {
-  nameFilter,
   rearranged,
   weightsOf,
   type Dtype,
   type LeftOut,
   type Rearranged,
   type TensorFile,
+  openAll,
+  readingNamed,
 } from '../../tensors/read/index.js'
 import {
   matchTensors,
@@ -28,8 +30,7 @@ import {
   type MatchOptions,
   type TransferPlan,
 } from '../../tensors/transfer/index.js'
-import { findFile, type FileContext, type FileRequest, type FoundParamFile } from './find-file.js'
-import { isFile, openAll, readingNamed, warningsOf } from './open-tensors.js'
+import { findFile, type FileContext, type FileRequest, type FoundParamFile, isFile, warningsOf } from './find-file.js'
 
 export interface TransferRequest extends FileRequest {
   /** A file, a checkpoint or a run; the query chooses in it, and the key names its file. */

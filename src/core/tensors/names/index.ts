@@ -8,3 +8,4 @@ export {
   type NameRules,
 } from './mapping.js'
 export { parseFuse, parseSplit, type Rearrangement, type Regrouping } from './rearrangement.js'
+export { nameFilter, type NameFilter } from './name-filter.js'

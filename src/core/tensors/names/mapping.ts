@@ -1,6 +1,6 @@
 /** From the names that a file has to the names that are looked for in another one. */
 import { CkptError } from '../../errors.js'
-import { nameFilter } from '../read/index.js'
+import { nameFilter } from './name-filter.js'
 import { parseSubstitution } from './substitution.js'
 
 export interface NameRules {

@@ -3,8 +3,8 @@ import { basename, dirname, sep } from 'node:path'
 import { CkptError, isUnreadable, reasonOf, StorageError } from '../../errors.js'
 import { isIndexName } from '../../formats/safetensors/weight-map.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { ensureSafe, openTensors, type TensorFile } from '../../tensors/read/index.js'
-import type { FoundParamFile } from './find-file.js'
+import { openTensors } from './open-lazily.js'
+import { ensureSafe, type TensorFile } from './tensor.js'
 
 /**
  * Throws as `openTensors` does, FormatError for a file that would run code when Python loads it, and CkptError
@@ -60,16 +60,4 @@ export async function openAll(storage: ReadStorage, paths: readonly string[]): P
     for (const file of open) await file.close()
     throw error
   }
-}
-
-/** What to say of the files, for people. */
-export function warningsOf(found: readonly FoundParamFile[], open: readonly TensorFile[]): string[] {
-  const odd = open.flatMap(({ path, findings }) => findings.map((finding) => `${path}: ${finding}`))
-  return [...new Set([...found.flatMap(({ warnings }) => warnings), ...odd])]
-}
-
-/** True for a path that leads to a file: it needs no key, and nothing is chosen in it. */
-export async function isFile(storage: ReadStorage, path: string): Promise<boolean> {
-  const [stat] = await storage.stat([path])
-  return stat?.ok === true && stat.value.kind !== 'directory'
 }
