@@ -1,14 +1,16 @@
 /**
- * Part of `npm run gate`: src holds no file outside of its places, and no circle of imports, not even one that is
- * closed by a dynamic import or by types alone.
+ * Part of `npm run gate`: src holds no file outside of its places, and no circle of imports: none of files, not even one
+ * that is closed by a dynamic import or by types alone, and at no depth one of folders. Takes another folder than src.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { placeOf } from './house.mjs'
+import { circleIn, circlesOfFolders, placeOf } from './house.mjs'
 
-const source = join(dirname(fileURLToPath(import.meta.url)), '..', 'src')
-const files = readdirSync(source, { recursive: true }).filter((name) => name.endsWith('.ts'))
+const source = process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '..', 'src')
+const files = readdirSync(source, { recursive: true })
+  .filter((name) => name.endsWith('.ts'))
+  .sort()
 const imports = new Map(files.map((file) => [file, importsOf(file)]))
 
 function importsOf(file) {
@@ -17,32 +19,13 @@ function importsOf(file) {
   return specifiers.map((name) => join(dirname(file), name).replace(/\.js$/, '.ts'))
 }
 
-/** The first circle met, as the files on it. */
-function findCircle() {
-  const state = new Map()
-  const path = []
-  function visit(file) {
-    if (state.get(file) === 'done') return null
-    if (state.get(file) === 'open') return [...path.slice(path.indexOf(file)), file]
-    state.set(file, 'open')
-    path.push(file)
-    for (const next of imports.get(file) ?? []) {
-      const circle = visit(next)
-      if (circle !== null) return circle
-    }
-    path.pop()
-    state.set(file, 'done')
-    return null
-  }
-  for (const file of files) {
-    const circle = visit(file)
-    if (circle !== null) return circle
-  }
-  return null
+const mistakes = files
+  .filter((file) => placeOf(file) === null)
+  .map((file) => `src/${file} stands in no place of the house: see scripts/house.mjs`)
+const circle = circleIn(imports)
+if (circle !== null) mistakes.push(`a circle of imports:\n  ${circle.join('\n  ')}`)
+for (const { folder, circle, imports: arrows } of circlesOfFolders(imports)) {
+  mistakes.push(`a circle of what stands in src/${folder}: ${circle.join(' -> ')}\n  ${arrows.join('\n  ')}`)
 }
-
-const loose = files.filter((file) => placeOf(file) === null)
-for (const file of loose) console.error(`src/${file} stands in no place of the house: see scripts/house.mjs`)
-const circle = findCircle()
-if (circle !== null) console.error(`a circle of imports:\n  ${circle.join('\n  ')}`)
-if (loose.length > 0 || circle !== null) process.exitCode = 1
+for (const mistake of mistakes) console.error(mistake)
+if (mistakes.length > 0) process.exitCode = 1

@@ -69,3 +69,68 @@ export const orderRule = {
     }
   },
 }
+
+/** The first circle of a graph that is met, by the names on it and the first one again; null where there is none. */
+export function circleIn(graph) {
+  const state = new Map()
+  const path = []
+  function visit(node) {
+    if (state.get(node) === 'done') return null
+    if (state.get(node) === 'open') return [...path.slice(path.indexOf(node)), node]
+    state.set(node, 'open')
+    path.push(node)
+    for (const next of graph.get(node) ?? []) {
+      const circle = visit(next)
+      if (circle !== null) return circle
+    }
+    path.pop()
+    state.set(node, 'done')
+    return null
+  }
+  for (const node of graph.keys()) {
+    const circle = visit(node)
+    if (circle !== null) return circle
+  }
+  return null
+}
+
+/**
+ * Of each folder the first circle of what stands in it, of folders and of files beside them, with an import for each
+ * arrow. `imports` has by file those that it imports, as paths from src.
+ */
+export function circlesOfFolders(imports) {
+  return foldersOf([...imports.keys()]).flatMap((folder) => {
+    const { graph, reasons } = graphInside(folder, imports)
+    const circle = circleIn(graph)
+    if (circle === null) return []
+    const arrows = circle.slice(1).map((to, index) => reasons.get(`${circle[index]} ${to}`))
+    return [{ folder, circle, imports: arrows }]
+  })
+}
+
+/** All of them, and src itself as the empty text. */
+function foldersOf(files) {
+  const folders = new Set([''])
+  for (const file of files) {
+    for (let folder = dirname(file); folder !== '.'; folder = dirname(folder)) folders.add(folder)
+  }
+  return [...folders].sort()
+}
+
+/** What stands in a folder, and what of it imports what else of it; a reason is the import of a file. */
+function graphInside(folder, imports) {
+  const start = folder === '' ? '' : `${folder}${sep}`
+  const standing = (file) => (file.startsWith(start) ? file.slice(start.length).split(sep)[0] : null)
+  const graph = new Map()
+  const reasons = new Map()
+  for (const [file, imported] of imports) {
+    const from = standing(file)
+    for (const to of imported) {
+      const other = standing(to)
+      if (from === null || other === null || from === other) continue
+      graph.set(from, (graph.get(from) ?? new Set()).add(other))
+      if (!reasons.has(`${from} ${other}`)) reasons.set(`${from} ${other}`, `${file} imports ${to}`)
+    }
+  }
+  return { graph, reasons }
+}
