@@ -13,6 +13,7 @@ import { chunksOf, type TensorFile, type TensorInfo } from '../read/tensor.js'
 import { tiedGroups } from '../read/ties.js'
 import { writeAsIs, writeCast } from '../write/index.js'
 import type { ChangedTensor } from './convert.js'
+import { orientations, type Orientation } from './lora-orientation.js'
 
 export interface LoraMerge {
   /** For `ConvertOptions.change`. */
@@ -52,10 +53,12 @@ export async function planLora(base: TensorFile, adapter: TensorFile, config: Js
     changes.set(target.name, replacement(adapter, tensor))
   }
   const merged: string[] = []
+  const targets = new Map([...pairs.keys()].map((module) => [module, targetOf(`${module}.weight`)]))
+  const isFlipped = flippedModules(base, adapter, pairs, targets, config)
   for (const [module, pair] of pairs) {
-    const target = targetOf(`${module}.weight`)
+    const target = targets.get(module) ?? targetOf(`${module}.weight`)
     const own = inFull.get(target.name)
-    const sides = sidesOf(adapter, module, pair, target, config, alphaOf)
+    const sides = sidesOf(adapter, module, pair, target, isFlipped(module), scalingOf(alphaOf(module), pair, config))
     // Of an embedding the adapter can have the weights themselves too.
     changes.set(
       target.name,
@@ -123,6 +126,8 @@ function refuseOthers(adapter: TensorFile, config: JsonObject): void {
     'layer_replication',
     'alora_invocation_tokens',
     'arrow_config',
+    'kasa_config',
+    'monteclora_config',
     'trainable_token_indices',
     'target_parameters',
   ]) {
@@ -215,56 +220,111 @@ interface Matrix {
   readonly isTransposed: boolean
 }
 
+/** Rank, and the rows and columns of the product of both sides, up times down. */
+interface Form {
+  readonly rank: number
+  readonly rows: number
+  readonly columns: number
+}
+
+function formOf({ down, up }: Pair): Form | null {
+  if (down === undefined || up === undefined) return null
+  const rank = Number(down.shape[0] ?? 0)
+  const form = { rank, rows: Number(up.shape[0] ?? 0), columns: countOf(down) / rank }
+  return countOf(up) === form.rows * rank ? form : null
+}
+
+/** As torch has the weights of linear layers and convolutions. */
+function fitsPlain({ rows, columns }: Form, shape: readonly number[]): boolean {
+  return shape[0] === rows && shape.slice(1).reduce((product, size) => product * size, 1) === columns
+}
+
+/** As transformers' Conv1D and embeddings have them. */
+function fitsFlipped({ rows, columns }: Form, shape: readonly number[]): boolean {
+  return shape.length === 2 && shape[0] === columns && shape[1] === rows
+}
+
+/**
+ * For each module whether its weights are the product the other way round. What the form of one does not tell is told by
+ * those beside it; else by the config, unless another module shows that it does not hold for all. The answer throws
+ * CkptError `refused` where it stays open.
+ */
+function flippedModules(
+  base: TensorFile,
+  adapter: TensorFile,
+  pairs: ReadonlyMap<string, Pair>,
+  targets: ReadonlyMap<string, TensorInfo>,
+  config: JsonObject,
+): (module: string) => boolean {
+  const ways = new Map<string, Orientation | 'either'>()
+  const known = new Map<string, Orientation>()
+  for (const [module, pair] of pairs) {
+    const form = formOf(pair)
+    const target = targets.get(module)
+    if (form === null || target === undefined || pair.isEmbedding) continue
+    const shape = target.shape.map(Number)
+    const isFlat = shape.length === 2
+    const [plain, flipped] = [fitsPlain(form, shape), isFlat && fitsFlipped(form, shape)]
+    if (plain && flipped) ways.set(module, 'either')
+    else {
+      ways.set(module, flipped ? 'in-out' : 'out-in')
+      if (isFlat) known.set(weightless(target.name), flipped ? 'in-out' : 'out-in')
+    }
+  }
+  const orientationOf = orientations(base, known)
+  const inConfig: Orientation = config.get('fan_in_fan_out') === true ? 'in-out' : 'out-in'
+  const isMixed = [...known.values()].some((one) => one !== inConfig)
+  return (module) => {
+    const way = ways.get(module)
+    if (way === undefined) return pairs.get(module)?.isEmbedding === true
+    const target = targets.get(module)
+    const found = way !== 'either' ? way : orientationOf(weightless(target?.name ?? module))
+    if (found === undefined && isMixed) {
+      throw refused(
+        adapter,
+        `nothing tells whether ${JSON.stringify(module)} is a Conv1D, whose weights lie the other way`,
+      )
+    }
+    return (found ?? inConfig) === 'in-out'
+  }
+}
+
+function weightless(name: string): string {
+  return name.replace(/\.weight$/, '')
+}
+
 function sidesOf(
   adapter: TensorFile,
   module: string,
-  { down, up, isEmbedding }: Pair,
+  pair: Pair,
   target: TensorInfo,
-  config: JsonObject,
-  alphaOf: (module: string) => number | undefined,
+  isFlipped: boolean,
+  scaling: number,
 ): Sides {
+  const { down, up, isEmbedding } = pair
   if (down === undefined || up === undefined)
     throw refused(adapter, `${JSON.stringify(module)} has one of its two sides only`)
-  const rank = Number(down.shape[0] ?? 0)
-  const columns = countOf(down) / rank
-  const rows = Number(up.shape[0] ?? 0)
+  const form = formOf(pair)
   const shape = target.shape.map(Number)
-  const isFlipped = isEmbedding || config.get('fan_in_fan_out') === true
-  const fits = isFlipped
-    ? shape.length === 2 && shape[0] === columns && shape[1] === rows
-    : shape[0] === rows && shape.slice(1).reduce((product, size) => product * size, 1) === columns
-  if (countOf(up) !== rows * rank || !fits) {
+  if (form === null || !(isFlipped ? fitsFlipped(form, shape) : fitsPlain(form, shape))) {
     const forms = `[${down.shape.join(', ')}] and [${up.shape.join(', ')}]`
     throw refused(adapter, `${JSON.stringify(module)} has sides of ${forms} for weights of [${shape.join(', ')}]`)
   }
-  const scaling = scalingOf(alphaOf(module) ?? rank, rank, config)
+  const { rank, rows, columns } = form
+  const sides = { rank, scaling, roundsChange: isEmbedding }
+  const side = (tensor: TensorInfo): Matrix => ({ tensor, isTransposed: isFlipped })
   return isFlipped
-    ? {
-        left: { tensor: down, isTransposed: true },
-        right: { tensor: up, isTransposed: true },
-        rank,
-        rows: columns,
-        columns: rows,
-        scaling,
-        roundsChange: isEmbedding,
-      }
-    : {
-        left: { tensor: up, isTransposed: false },
-        right: { tensor: down, isTransposed: false },
-        rank,
-        rows,
-        columns,
-        scaling,
-        roundsChange: false,
-      }
+    ? { ...sides, left: side(down), right: side(up), rows: columns, columns: rows }
+    : { ...sides, left: side(up), right: side(down), rows, columns }
 }
 
 function countOf({ shape }: TensorInfo): number {
   return shape.reduce<number>((product, size) => product * Number(size), 1)
 }
 
-function scalingOf(alpha: number, rank: number, config: JsonObject): number {
-  return alpha / (config.get('use_rslora') === true ? Math.sqrt(rank) : rank)
+function scalingOf(alpha: number | undefined, { down }: Pair, config: JsonObject): number {
+  const rank = Number(down?.shape[0] ?? 1)
+  return (alpha ?? rank) / (config.get('use_rslora') === true ? Math.sqrt(rank) : rank)
 }
 
 function numberOf(value: JsonValue | undefined): number | undefined {

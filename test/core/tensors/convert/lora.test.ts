@@ -54,7 +54,7 @@ async function merge(base: string, adapterPath: string): Promise<string> {
 }
 
 describe('an adapter', () => {
-  it.each(['plain', 'half', 'ranks', 'conv1d', 'embedding'])(
+  it.each(['plain', 'half', 'ranks', 'conv1d', 'embedding', 'mixed'])(
     '%s: is merged as peft merges it, to the bit',
     async (name) => {
       const at = join(fixtures, name)
