@@ -509,6 +509,23 @@ describe('a repository on a hub', () => {
     ])
   })
 
+  it('a list of files whose pages never end is not read to its end, nor with the token elsewhere', async () => {
+    const other = await Loopback.start()
+    const next = other.on('/more', (_, response) => {
+      response.writeHead(200, { link: `<${next}>; rel="next"` }).end('[]')
+    })
+    server.on(`/api/models/org/asr/tree/${commit}`, (_, response) => {
+      response.writeHead(200, { link: `<${next}>; rel="next"` }).end('[]')
+    })
+    const missing = 'collect_in: collected\nloadables: {x: }\npaths: {x: org/asr/none.ckpt}'
+    expect(errors(await pretrain(missing, { hub }))).toEqual([
+      ['not-found', expect.stringContaining('none.ckpt: there is no such file')],
+    ])
+    await other.stop()
+    expect(other.seen.length).toBeLessThan(20)
+    expect(other.seen.filter(({ headers }) => 'authorization' in headers)).toEqual([])
+  })
+
   it('over plain http to another machine is refused, though HF_ENDPOINT names it', async () => {
     const mirror = { endpoint: 'http://mirror.example', token: null }
     expect(errors(await pretrain(planned, { hub: mirror }))).toEqual([

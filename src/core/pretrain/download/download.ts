@@ -126,6 +126,11 @@ async function fetchRest(network: Network, remote: Remote, to: Destination, work
     await response.body?.cancel()
     return from
   }
+  if (response.status !== 200 && from === 0) {
+    await response.body?.cancel()
+    const message = `${shownUrl(resource.url)}: the server answered ${response.status} where the whole file was asked for`
+    throw new CkptError('system', message)
+  }
   if (response.status !== 200 && !goesOn(answer, from, partial.validator)) {
     await response.body?.cancel()
     await partial.restart(null)
@@ -146,7 +151,7 @@ function goesOn({ start, validator }: Answer, from: number, expected: string | n
 /** Throws CkptError `damaged`. */
 async function ensureExpected(response: Response, remote: Remote, { total }: Answer): Promise<void> {
   const { size, resource } = remote
-  const isPage = response.headers.get('content-type')?.startsWith('text/html') === true
+  const isPage = /^text\/html\b/i.test(response.headers.get('content-type') ?? '')
   const wantsPage = /\.html?$/i.test(new URL(resource.url).pathname)
   const wrong =
     isPage && !wantsPage

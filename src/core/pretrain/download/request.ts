@@ -80,18 +80,25 @@ function ensureFollowed(resource: Resource, from: string, next: URL, insecure: b
 /** Codings that change no byte; some storage marks its files with the last. */
 const plainCodings = new Set(['', 'identity', 'aws-chunked'])
 
+/** How a body is sent (RFC 9112 §6.1). The platform undoes these, and leaves any other as it came. */
+const plainTransfers = new Set(['', 'chunked', 'identity'])
+
 /**
  * Nothing that is compressed was asked for, and the platform would unpack it without a bound: a thousandfold. Throws
  * CkptError `damaged`.
  */
 async function ensurePlain(response: Response, url: string): Promise<Response> {
-  const coding = response.headers.get('content-encoding') ?? ''
-  if (coding.split(',').every((one) => plainCodings.has(one.trim().toLowerCase()))) return response
+  const coded =
+    codedBy(response, 'content-encoding', plainCodings) ?? codedBy(response, 'transfer-encoding', plainTransfers)
+  if (coded === null) return response
   await response.body?.cancel()
-  throw new CkptError(
-    'damaged',
-    `${shownUrl(url)}: the server compressed its answer (content-encoding: ${coding}), and was asked not to`,
-  )
+  throw new CkptError('damaged', `${shownUrl(url)}: the server compressed its answer (${coded}), and was asked not to`)
+}
+
+/** The header, where it names another coding than these; null where it does not. */
+function codedBy({ headers }: Response, name: string, plain: ReadonlySet<string>): string | null {
+  const coding = headers.get(name) ?? ''
+  return coding.split(',').every((one) => plain.has(one.trim().toLowerCase())) ? null : `${name}: ${coding}`
 }
 
 /** Like `request`, and throws for every status but a success and those in `also`. */
@@ -106,8 +113,10 @@ export async function requestSuccess(
   throw await responseError(resource, response)
 }
 
-/** Tries in a row that came no farther than those before them. */
+/** Tries in a row that came hardly farther than those before them. */
 const mostTries = 5
+/** Bytes that count as farther: a server could send one a connection, and none of them would be the last. */
+const leastProgress = 32 << 10
 /** Milliseconds before the second try; twice as long before each further one. */
 const firstPause = 1000
 /** Seconds that a server may ask for. */
@@ -115,7 +124,7 @@ const longestPause = 300
 
 /**
  * Repeats `work` while it throws TransientError, with growing pauses, or those that the server asks for. `progress`
- * tells how far it has come: whenever that is farther than ever, the count of tries begins anew.
+ * tells how many bytes have come: whenever that is farther than ever, the count of tries begins anew.
  */
 export async function persistently<T>(
   { wait, onRetry }: Network,
@@ -129,8 +138,10 @@ export async function persistently<T>(
       return await work()
     } catch (error) {
       if (!(error instanceof TransientError)) throw error
-      if (progress() > farthest) tries = 1
-      farthest = Math.max(farthest, progress())
+      if (progress() >= farthest + leastProgress) {
+        tries = 1
+        farthest = progress()
+      }
       const { retryAfter } = error
       if (tries >= mostTries || (retryAfter ?? 0) > longestPause) throw error
       const pause = retryAfter === null ? firstPause * 2 ** (tries - 1) : retryAfter * 1000

@@ -30,7 +30,15 @@ export function ensureTrusted(url: string, insecure: boolean): void {
 
 /** True where a server elsewhere leads to one of this machine, which serves nothing for others. */
 export function leadsInside(from: string, to: URL): boolean {
-  return isThisMachine(to.hostname) && !isThisMachine(new URL(from).hostname)
+  return reachesThisMachine(to.hostname) && !reachesThisMachine(new URL(from).hostname)
+}
+
+/** Numbers too by which the system connects to itself: any address of ours (RFC 1122 §3.2.1.3), IPv4 within IPv6. */
+function reachesThisMachine(host: string): boolean {
+  const inner = /^\[::(?:ffff:)?([0-9a-f]{1,4}):[0-9a-f]{1,4}\]$/.exec(host)?.[1]
+  const first = inner === undefined ? undefined : parseInt(inner, 16) >> 8
+  const isMapped = first === 0 || first === 127
+  return isMapped || host === '[::]' || /^0(\.\d+){3}$/.test(host) || isThisMachine(host.replace(/\.$/, ''))
 }
 
 /** The names and numbers of the loopback interface (RFC 6761 §6.3, RFC 1122 §3.2.1.3, RFC 4291 §2.5.3). */

@@ -155,11 +155,20 @@ interface HubRevision {
 
 /** Files looked through for one that may be meant. */
 const mostFiles = 1000
+/** Answers that are asked for to see them: each leads to the next, and may list nothing. */
+const mostPages = 10
+
+/** An empty last page in place of those beyond `mostPages`. */
+function fewPages(ask: typeof fetch): typeof fetch {
+  let pages = 0
+  return (input, init) => ((pages += 1) > mostPages ? Promise.resolve(new Response('[]')) : ask(input, init))
+}
 
 async function nearestFile({ library }: OpenHub, revisionAt: HubRevision, path: string): Promise<string> {
   const names: string[] = []
   const folder = dirname(path)
-  for await (const file of library.listFiles(folder === '.' ? revisionAt : { ...revisionAt, path: folder })) {
+  const listed = { ...revisionAt, fetch: fewPages(revisionAt.fetch) }
+  for await (const file of library.listFiles(folder === '.' ? listed : { ...listed, path: folder })) {
     if (names.push(file.path) >= mostFiles) break
   }
   const near = nearestName(path, names)

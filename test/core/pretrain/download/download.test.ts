@@ -106,6 +106,17 @@ describe('a download', () => {
     },
   )
 
+  it('that is compressed on its way is refused: it would be kept so', async () => {
+    const url = server.on('/model.ckpt', (_, response) => {
+      response.socket?.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n')
+    })
+    await expect(fetched(remote(url))).rejects.toMatchObject({
+      code: 'damaged',
+      message: `${url}: the server compressed its answer (transfer-encoding: gzip, chunked), and was asked not to`,
+    })
+    expect(fs.readdirSync(folder)).toEqual([])
+  })
+
   it('that is too large for the disk is reported before it comes', async () => {
     const size = 999_999_999_999_999
     const url = server.on('/model.ckpt', (_, response) => {
@@ -150,6 +161,41 @@ describe('a download', () => {
   })
 
   it.each([
+    '0.0.0.0',
+    '0.1.2.3',
+    '[::]',
+    '[::1]',
+    '[::ffff:127.0.0.1]',
+    '[::127.0.0.9]',
+    '127.1',
+    'localhost.',
+    'a.localhost',
+  ])('is not led into this machine as %s either', async (host) => {
+    const location = `https://${host}/secret`
+    const elsewhere: Network = {
+      ...network,
+      fetch: () => Promise.resolve(new Response(null, { status: 302, headers: { location } })),
+    }
+    await expect(download(storage, elsewhere, remote('https://models.example/x'), at())).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('the server redirects to this machine') as string,
+    })
+  })
+
+  it.each([
+    [206, { 'content-range': 'bytes 0-2/3' }],
+    [206, { 'content-range': 'bytes 2-0/3' }],
+    [204, {}],
+  ])('in a part that nobody asked for ends at once (%d, %o)', async (status, headers) => {
+    const url = server.on('/model.ckpt', (_, response) => void response.writeHead(status, headers).end())
+    await expect(fetched(remote(url))).rejects.toMatchObject({
+      code: 'system',
+      message: `${url}: the server answered ${status} where the whole file was asked for`,
+    })
+    expect(server.seen).toHaveLength(1)
+  })
+
+  it.each([
     ['that is honest', true],
     ['that takes no heed of If-Range', false],
   ])('never mixes two files on a server %s', async (_, honest) => {
@@ -174,6 +220,12 @@ describe('a download', () => {
     server.on('/model.ckpt', { bytes, etag: '"a"' })
     expect(await fetched(remote(url))).toBe(sha256(bytes))
     expect(server.asked.at(-1)).toBe('/model.ckpt bytes=100000-')
+  })
+
+  it('gives up where each try brings a few bytes: none would be the last', async () => {
+    const url = server.on('/model.ckpt', { bytes, etag: '"a"', breaks: Array<number>(300).fill(1000) })
+    await expect(fetched(remote(url))).rejects.toMatchObject({ code: 'system' })
+    expect(server.seen.length).toBe(5)
   })
 
   it.each([
@@ -245,6 +297,7 @@ describe('what a server says of a file', () => {
   it.each<[string, Served, Partial<Remote>, RegExp]>([
     ['another size than was known', { bytes }, { size: 12 }, /300000 bytes, and 12 were expected/],
     ['a page to log in', { bytes, headers: { 'content-type': 'text/html; charset=utf-8' } }, {}, /a web page/],
+    ['a page of another spelling', { bytes, headers: { 'content-type': 'Text/HTML' } }, {}, /a web page/],
     ['nothing at all', { bytes: new Uint8Array(0) }, {}, /sent 0 bytes/],
     [
       'another digest',
