@@ -25,8 +25,7 @@ import {
   idlenessOf,
   lastTouchOf,
   planEach,
-  planPrune,
-  toWritten,
+  planRun,
   type BestOfRun,
   type ManyPlans,
   type PlannedRun,
@@ -160,11 +159,7 @@ somebody else's is left alone and listed, with exit status 6. docs/many-runs.md 
     this.idle.set(run.path, { ...idleness, ownerName: userName(idleness.owner), best })
     const request = await this.requestFor(run.path, best)
     const writers = await this.writers(run.path, stateDirectory)
-    const plan = await planPrune(storage, run, request, { now, wait, utcOffset, writers, stateDirectory, signal })
-    return {
-      plan,
-      written: toWritten(run.path, plan, { created: now, protect: true, allowEmpty: false, proves: request.proves }),
-    }
+    return planRun(storage, run, request, { now, wait, utcOffset, writers, stateDirectory, signal })
   }
 
   private async bestOf(run: Run, storage: ReadStorage, now: number): Promise<BestOfRun | null> {
@@ -173,7 +168,7 @@ somebody else's is left alone and listed, with exit status 6. docs/many-runs.md 
   }
 
   /** The policy that was typed, or that of gc: in the ckpt.yaml at or above the run; else the newest and the best. */
-  private async requestFor(run: string, best: BestOfRun | null): Promise<PruneRequest & { readonly proves: boolean }> {
+  private async requestFor(run: string, best: BestOfRun | null): Promise<PruneRequest> {
     const flags = await this.flagsFor(run)
     const given = { ...flags, 'older-than': undefined }
     const { verify } = flags

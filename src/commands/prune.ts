@@ -2,33 +2,29 @@
 import { dirname, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { utcOffset, wait } from '../machine/clock.js'
-import { ask } from '../cli/confirm.js'
+import { agreeOnPlan } from '../cli/agree-on-plan.js'
 import type { Run } from '../core/checkpoint.js'
-import { describeStay, removalError } from '../core/changes/disposal/index.js'
+import type { HealthOptions } from '../core/checkpoints/health/index.js'
+import { removalError } from '../core/changes/disposal/index.js'
 import { setExitStatusForUnreadable } from '../cli/unreadable-exit-status.js'
-import { isRunOfFolders, ScanTree, type WalkOptions } from '../core/checkpoints/layouts/index.js'
+import { isRunOfFolders, ScanTree } from '../core/checkpoints/layouts/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
   applyPlan,
   carryOut,
   describePolicy,
-  eachRun,
   folderOfPlans,
   intentOf,
   openRun,
   openRunAt,
-  planEach,
+  planAgain,
+  planBelow,
   planPrune,
   planToJson,
   plansToJson,
-  planWritten,
-  keptAcross,
-  requestAcross,
-  searchRuns,
   readPlanFile,
   refuseOtherRuns,
   refusalOf,
-  toWritten,
   withPlan,
   writePlan,
   type ByHand,
@@ -36,8 +32,8 @@ import {
   type Intent,
   type PruneContext,
   type Writers,
+  type PrunePlan,
   type PruneRequest,
-  type StateLocation,
   type PlanFile,
   type WrittenPlan,
 } from '../core/runs/index.js'
@@ -65,7 +61,6 @@ import {
   pruneDocument,
   renderIntent,
   renderMissing,
-  renderQuestion,
   renderRemoval,
 } from '../render/prune.js'
 
@@ -309,46 +304,20 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
 
   /** The plan that is to be carried out: changed by hand as often as wanted, shown, and agreed to. */
   private async agree(run: Run, written: WrittenPlan | null): Promise<Intent> {
-    let byHand: ByHand = new Map()
-    const canEdit = this.hasList && written === null
-    let isEditing = this.flags.interactive && canEdit
-    for (;;) {
-      const intent = await this.intend(run, written, byHand)
-      if (!isEditing) {
-        // Nothing is deleted that was not shown.
-        this.showPlan(run, intent)
-        const needsNoAnswer = this.flags.yes && !this.flags.interactive
-        if (intent.plan.remove.length === 0 || needsNoAnswer) return intent
-        if ((await this.answerTo(intent, canEdit)) === 'yes') return intent
-      }
-      byHand = await this.edit(run, intent, byHand)
-      isEditing = false
-    }
-  }
-
-  /** Whether a list can be drawn here, and is wanted. */
-  private get hasList(): boolean {
-    return this.output.isDrawable && process.stdin.isTTY && !this.wantsJson && !this.flags['no-interactive']
-  }
-
-  /** Throws CkptError `refused` for a no. */
-  private async answerTo({ plan }: Intent, canEdit: boolean): Promise<'yes' | 'edit'> {
-    const offered = this.hasList ? (['show', ...(canEdit ? (['edit'] as const) : [])] as const) : []
-    for (;;) {
-      const answer = await ask(renderQuestion(plan, this.now(), this.flags.trash), '--yes', offered)
-      if (answer === 'no') throw new CkptError('refused', 'Cancelled; nothing removed.')
-      if (answer !== 'show') return answer
-      const { renderCheckpoint } = await import('../render/show.js')
-      const view = { named: [], knownBy: [], now: this.now(), output: this.output }
-      for (const { checkpoint } of plan.remove)
-        this.output.dataLines([...renderCheckpoint(checkpoint, new Map(), view), ''])
-    }
-  }
-
-  private async edit({ path: run }: Run, { plan }: Intent, byHand: ByHand): Promise<ByHand> {
-    const { editPlan } = await import('../cli/edit-plan.js')
-    const { 'allow-empty': allowEmpty } = this.flags
-    return editPlan(plan, { run, byHand, allowEmpty, now: this.now(), output: this.output })
+    const { interactive, yes, trash, 'allow-empty': allowEmpty, 'no-interactive': noList } = this.flags
+    const hasList = this.output.isDrawable && process.stdin.isTTY && !this.wantsJson && !noList
+    return agreeOnPlan({
+      planWith: (byHand) => this.intend(run, written, byHand),
+      show: (intent) => this.showPlan(run, intent),
+      offers: { show: hasList, edit: hasList && written === null },
+      beginsWithList: interactive,
+      isAgreed: yes && !interactive,
+      run: run.path,
+      allowEmpty,
+      toTrash: trash,
+      now: () => this.now(),
+      output: this.output,
+    })
   }
 
   private async prune(run: Run, { plan, going }: Intent): Promise<void> {
@@ -402,51 +371,35 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
 
   /** What of the plans can still be done; what cannot is reported, and once more when the rest was done. */
   private async planAgain(written: readonly WrittenPlan[]): Promise<ManyPlans> {
-    const now = this.now()
+    const onRefused = () => void (process.exitCode = exitStatusOf.partial)
     this.policy = `--apply ${this.flags.apply ?? ''}`
     return this.long('checking', (work) =>
-      planWritten(written, {
-        open: async (one) => {
-          const run = await openRunAt(this.storage, one.run, this.stateLocation)
-          const writers = await this.writers(run.path, this.flags.state)
-          const context = { now, wait, utcOffset, writers, ...this.stateLocation, ...work }
-          const { plan, going } = await applyPlan(this.storage, run, one, context)
-          if (going.refused.length > 0) process.exitCode = exitStatusOf.partial
-          return { run, plan: { ...plan, warnings: [...plan.warnings, ...going.refused.map(describeStay)] } }
-        },
-        whyAlone: (run, plan) => this.whyAlone(run.path, plan, now, this.choices),
-      }),
+      planAgain(this.storage, written, this.planningOf(work), { ...this.stateLocation, onRefused }),
     )
   }
 
   private async planMany(root: string): Promise<ManyPlans> {
-    const now = this.now()
     return this.walk(this.flags, async (walking) => {
-      const options = { ...this.stateLocation, ...walking, isChanging: true }
-      const { runs, kept } = await this.runsBelow(root, options, now)
-      const work = { signal: walking.signal ?? new AbortController().signal, onProgress: () => undefined }
-      return planEach(runs, {
-        plan: async (run, storage) => {
-          const own = await this.requestFor(kept === null ? run.path : root)
-          const request = kept === null ? own : requestAcross(own, kept)
-          const writers = await this.writers(run.path, this.flags.state)
-          const { onlyAsks } = this
-          const context = { now, wait, utcOffset, writers, onlyAsks, ...this.stateLocation, ...work }
-          const plan = await planPrune(storage, run, request, context)
-          const { protect = true, allowEmpty = false, proves = false } = request
-          return { plan, written: toWritten(run.path, plan, { created: now, protect, allowEmpty, proves }) }
-        },
-        whyAlone: (run, plan) => this.whyAlone(run.path, plan, now, this.choices),
+      const { signal = new AbortController().signal } = walking
+      return planBelow(this.storage, root, {
+        ...this.planningOf({ signal }, this.onlyAsks),
+        now: this.now(),
+        requestFor: (path) => this.requestFor(path),
+        isAcross: this.flags.across,
+        walking: { ...this.stateLocation, ...walking, isChanging: true },
       })
     })
   }
 
-  /** The runs to plan for; `kept` is what a ranking over all of them keeps, null where each is ranked by itself. */
-  private async runsBelow(root: string, options: StateLocation & WalkOptions, now: number) {
-    if (!this.flags.across) return { runs: eachRun(this.storage, root, options), kept: null }
-    const { runs, storage } = await searchRuns(this.storage, root, options)
-    const kept = await keptAcross(storage, runs, await this.requestFor(root), now)
-    return { runs: runs.map((run) => ({ run, storage })), kept }
+  private planningOf(work: HealthOptions, onlyAsks = false) {
+    const now = this.now()
+    return {
+      contextOf: async (run: Run): Promise<PruneContext> => {
+        const writers = await this.writers(run.path, this.flags.state)
+        return { now, wait, utcOffset, writers, onlyAsks, ...this.stateLocation, ...work }
+      },
+      whyAlone: (run: Run, plan: PrunePlan) => this.whyAlone(run.path, plan, now, this.choices),
+    }
   }
 
   /** The policy that was typed, or that of the ckpt.yaml at or above the run. */

@@ -110,8 +110,6 @@ export {
   isOthers,
   lastWrite,
   planEach,
-  planWritten,
-  toWritten,
   type DoneRun,
   type LeftAlone,
   type ManyPlans,
@@ -120,5 +118,5 @@ export {
 export { RememberedSummaries } from './reporting/remembered-summaries.js'
 export { reportRun, type ReportRequest, type RunReport } from './reporting/report.js'
 export { compareRuns, type ComparedRun, type DifferentSetting, type RunComparison } from './reporting/compare-runs.js'
-export { keptAcross, requestAcross } from './pruning/rank-across.js'
+export { planAgain, planBelow, planRun } from './pruning/plan-below.js'
 export { DiskUses, totalUse, type DiskUse, type UseKind } from './pruning/disk-use.js'

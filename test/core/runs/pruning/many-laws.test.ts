@@ -10,10 +10,9 @@ import {
   eachRun,
   openRun,
   openRuns,
-  planEach,
+  planBelow,
   planPrune,
   summariseRun,
-  toWritten,
   type PruneRequest,
 } from '../../../../src/core/runs/index.js'
 import { bestPerMetric } from '../../../../src/core/choosing/selection/index.js'
@@ -98,15 +97,13 @@ it('a prune of all runs removes exactly the union of what prunes of each remove'
     fc.asyncProperty(trees, (tree) =>
       inTree(tree, async (root) => {
         const request = requestOf(tree)
-        const { planned } = await planEach(eachRun(storage, root), {
-          plan: async (run) => {
-            const plan = await planPrune(storage, run, request, context)
-            return {
-              plan,
-              written: toWritten(run.path, plan, { created: now, protect: true, allowEmpty: false, proves: false }),
-            }
-          },
-          whyAlone: async () => Promise.resolve(null),
+        const { planned } = await planBelow(storage, root, {
+          contextOf: () => Promise.resolve(context),
+          requestFor: () => Promise.resolve(request),
+          whyAlone: () => Promise.resolve(null),
+          isAcross: false,
+          walking: {},
+          now,
         })
         const together = planned.flatMap(({ written }) => written.remove.map(({ name }) => join(written.run, name)))
         const alone: string[] = []
