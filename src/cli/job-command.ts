@@ -18,7 +18,7 @@ export abstract class JobCommand<T extends Description> extends BaseCommand<T> {
   protected checkUsage(): void {
     if (this.argv.includes('--') && this.command.length === 0) {
       throw new CkptError('usage', 'there is no command after --', {
-        hint: `${this.described.id} RUN -- python train.py`,
+        hint: `ckpt ${this.described.id} RUN -- python train.py`,
       })
     }
     if (this.wantsJson && this.command.length > 0) {

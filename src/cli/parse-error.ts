@@ -1,4 +1,4 @@
-/** Rewrites the errors of oclif's parser in our words, in one line each. */
+/** Rewrites the errors of oclif's parser in our words, in one line each; a place in an expression is shown below it. */
 export function parseMessage(message: string): string {
   const lines = message.split('\n').map((line) => line.trim())
   const [what = '', ...details] = lines.filter((line) => line !== '' && line !== seeHelp && !aboutOrder.test(line))
@@ -6,6 +6,8 @@ export function parseMessage(message: string): string {
   if (reasonsFollow.test(what)) return [...new Set(details.map((detail) => inOurWords(detail)))].join('; ')
   if (missingArguments.test(what)) return details.map(missingArgument).join('; ')
   const flag = parsing.exec(what)?.[1]
+  if (flag !== undefined && details.at(-1) === '^')
+    return message.slice(message.indexOf(details[0] ?? '')).replace(`\n${seeHelp}`, '')
   return flag === undefined
     ? `${what.replace(/:$/, '')}: ${details.join('; ')}`
     : details.map((detail) => inOurWords(detail, flag)).join('; ')
@@ -38,7 +40,10 @@ const sentences: readonly [RegExp, (found: readonly string[], flag: string) => s
     (flags) => `${[...flags].sort().join(' and ')} do not go together`,
   ],
   [/^Nonexistent flags?: (.*)$/s, ([flags]) => `there is no flag ${flags}`],
-  [/^Unexpected arguments?: (.*)$/s, ([words]) => `too many arguments: ${words} cannot be placed`],
+  [
+    /^Unexpected arguments?: (.*)$/s,
+    ([words]) => `${words?.includes(', ') === true ? 'unexpected arguments' : 'unexpected argument'}: ${words}`,
+  ],
   [/^Flag (--\S+) expects a value$/, ([flag]) => `${flag} needs a value`],
   [/^Flag (--\S+) expects one of these values: (.*)$/, ([flag, options]) => `${flag} needs a value: ${oneOf(options)}`],
   [/^Flag (--\S+) can only be specified once$/, ([flag]) => `${flag} is given twice, and takes one value`],
@@ -50,7 +55,7 @@ const sentences: readonly [RegExp, (found: readonly string[], flag: string) => s
   [/^Expected an integer but received: (.*)$/s, ([value], flag) => `${flag} takes a whole number, not ${value}`],
   [
     /^Expected an integer greater than or equal to (\S+) but received: (.*)$/s,
-    ([least, value], flag) => `${flag} takes a whole number from ${least} on, not ${value}`,
+    ([least, value], flag) => `${flag} takes a whole number from ${least} up, not ${value}`,
   ],
   [
     /^Expected an integer less than or equal to (\S+) but received: (.*)$/s,

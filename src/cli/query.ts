@@ -3,8 +3,8 @@ import { CkptError } from '../core/errors.js'
 import { parseExpression } from '../core/choosing/expression/index.js'
 import { parseAge, parseAmount, parseBytes, rules, type Rule } from '../core/choosing/retention/index.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
-import type { PruneRequest, Query } from '../core/runs/index.js'
-import type { Criterion, Order } from '../core/choosing/selection/index.js'
+import { describeNoMatch, type PruneRequest, type Query } from '../core/runs/index.js'
+import { describeOrder, type Criterion, type Order } from '../core/choosing/selection/index.js'
 import { whatRunsAre } from '../core/checkpoints/layouts/index.js'
 import { readTraining } from './flags.js'
 import { printable } from '../render/printable.js'
@@ -55,8 +55,8 @@ function readThen({ 'then-min': min = [], 'then-max': max = [] }: SelectionFlags
 /** The one order there may be where a single answer is wanted. */
 export function onlyOrder(query: Query): Order | undefined {
   if (query.orders.length > 1) {
-    throw new CkptError('usage', `${query.orders.length} orders were given, and only one can decide`, {
-      hint: "weigh them in one: --by 'acc - 0.1 * loss'",
+    throw new CkptError('usage', `${query.orders.map(describeOrder).join(' and ')}: only one ranking can decide`, {
+      hint: "give one of them, or weigh them in one: --by 'acc - 0.1 * loss'",
     })
   }
   return query.orders[0]
@@ -75,16 +75,7 @@ export function noRunBelow(roots: readonly string[], unreadable = 0): CkptError 
 /** The error for a selection that no checkpoint of the run at `path` matches, or of all runs below it. */
 export function noMatch(path: string, count: number, query: Query, isOfMany = false): CkptError {
   const hint = `see what there is: ckpt list ${isOfMany ? '-r ' : ''}${quoteWord(path)}`
-  if (query.training !== undefined && query.where.length + query.orders.length === 0) {
-    return new CkptError('no-match', `none of the ${count} checkpoints is of that training`, { hint })
-  }
-  const filters = query.where.map((expression) => expression.text).join(' and ')
-  const value = query.orders.length === 0 ? '' : ' and has that value'
-  const message =
-    count === 1
-      ? `the only checkpoint ${filters === '' ? 'does not have that value' : `is not one that matches ${filters}${value}`}`
-      : `none of the ${count} checkpoints ${filters === '' ? 'has that value' : `matches ${filters}${value}`}`
-  return new CkptError('no-match', message, { hint })
+  return new CkptError('no-match', describeNoMatch(count, query), { hint })
 }
 
 export interface PolicyFlags extends SelectionFlags {

@@ -3,7 +3,7 @@ import { CkptError, exitStatusOf, type ErrorCode } from '../core/errors.js'
 import { namesWithin } from '../core/choosing/expression/index.js'
 import { SeveralRunsError } from '../core/checkpoints/layouts/index.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
-import { isChoosingWord } from '../core/runs/opening/checkpoint-by-word.js'
+import { isChoosingWord } from '../core/checkpoints/choosing-words.js'
 import { flagsCalled, isCalledElsewhere } from './other-names.js'
 import { parseMessage } from './parse-error.js'
 import { renderError } from '../render/messages.js'
@@ -108,6 +108,8 @@ const folderGone: ErrorReport = {
 const slips = 2
 /** Characters of a name's beginning that tell which is meant. */
 const shortest = 3
+/** Names that a beginning may stand for, at most. */
+const mostBegun = 3
 /** oclif's words for a value that is none of a flag's. */
 const wrongValue = /^Expected (?:--\S+?=)?(.*) to be one of: (.*)$/m
 /** And for what is missing, or one too many. */
@@ -141,7 +143,11 @@ function hintForWords(error: Error, { name, usage, flags }: FailedCommand): stri
 /** The flags or the values that were meant, perhaps; printed only. */
 function nearOnes(error: Error, command: FailedCommand): string[] {
   const [, value, options] = wrongValue.exec(error.message) ?? []
-  if (value !== undefined) return namesWithin(slips, value, (options ?? '').split(', '))
+  if (value !== undefined) {
+    const known = (options ?? '').split(', ')
+    const near = namesWithin(slips, value, known)
+    return near.length === known.length ? [] : near
+  }
   return listIn(error, 'flags').flatMap((flag) => {
     const word = flag.replace(/^-+/, '')
     const isWord = isChoosingWord(word) && command.usage.includes('best|latest')
@@ -163,6 +169,7 @@ function flagsNear(flag: string, { flags, values }: FailedCommand): string[] {
   const called = flagsCalled(name, flags)
   if (called.length > 0 || name.length < 2 || isCalledElsewhere(name)) return called.map((one) => `--${one}`)
   const longer = name.length < shortest ? [] : flags.filter((one) => one.startsWith(`${name}-`))
-  const near = longer.length > 0 ? longer : namesWithin(slips, name, flags)
+  const begun = longer.length > 0 ? longer : flags.filter((one) => one.startsWith(name))
+  const near = begun.length > 0 && begun.length <= mostBegun ? begun : namesWithin(slips, name, flags)
   return near.map((one) => `--${one}`)
 }

@@ -97,7 +97,10 @@ export function toPatience(
   const key = min ?? max
   if (flags.patience === undefined && key === undefined) return null
   if (flags.patience === undefined || key === undefined) {
-    throw new CkptError('usage', `--patience N and ${names.join(' or ')} KEY belong together`)
+    const given = key === undefined ? '--patience' : min === undefined ? names[1] : names[0]
+    throw new CkptError('usage', `${given} needs ${key === undefined ? names.join(' or ') : '--patience'} too`, {
+      hint: `${names[0]} val_loss --patience 5`,
+    })
   }
   const minDelta = Number(flags['min-delta'])
   if (!(minDelta >= 0)) throw new CkptError('usage', `--min-delta takes a number, not ${flags['min-delta']}`)

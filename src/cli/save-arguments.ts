@@ -38,8 +38,12 @@ export async function readMeta(flags: readonly string[]): Promise<Map<string, Py
   return meta
 }
 
+const usual: Readonly<Record<string, string>> = { file: 'model=out/model.pt', meta: 'loss=0.25' }
+
 function split(flag: string, name: string, what: string): [key: string, value: string] {
   const at = flag.indexOf('=')
   if (at > 0) return [flag.slice(0, at), flag.slice(at + 1)]
-  throw new CkptError('usage', `--${name} takes KEY=${what}, not ${JSON.stringify(flag)}`)
+  const example = usual[name]
+  const hint = example === undefined ? {} : { hint: `--${name} ${example}` }
+  throw new CkptError('usage', `--${name} takes KEY=${what}, not ${JSON.stringify(flag)}`, hint)
 }

@@ -161,10 +161,12 @@ status 5). One chunk of one tensor at a time is in memory.`
     const { last, num } = this.flags
     const [first = '', ...others] = this.args.what
     if (last !== undefined && isRanked) {
-      throw new CkptError('usage', '--last takes the newest; with --min, --max or --by it is --num')
+      throw new CkptError('usage', '--last N takes the newest; for the best by --min, --max or --by use --num N')
     }
     if (num !== undefined && !isRanked) {
-      throw new CkptError('usage', '--num takes the best, and needs --min, --max or --by; for the newest it is --last')
+      throw new CkptError('usage', '--num N takes the best, so it needs --min, --max or --by', {
+        hint: 'for the newest use --last N',
+      })
     }
     const count = last ?? num ?? null
     if (count !== null && others.length > 0) {
@@ -181,8 +183,8 @@ status 5). One chunk of one tensor at a time is in memory.`
     if (stat?.ok === false) throw stat.error
     const kind = stat?.value.kind === 'file' ? 'file' : (await findCheckpointAt(this.storage, path)) && 'checkpoint'
     if (kind === null) {
-      throw new CkptError('usage', `${what}: of a run, say how many with --last N or --num N`, {
-        hint: 'or name the files',
+      throw new CkptError('usage', `${what} is a folder: say how many checkpoints of its run are averaged`, {
+        hint: '--last 5 for the newest, --num 5 --min loss for the best; or name the files',
       })
     }
     throw new CkptError('usage', `${what} is one ${kind}, and there is nothing to average it with`, {

@@ -26,7 +26,7 @@ import {
   type OpenExport,
   type WrittenExport,
 } from '../core/runs/export/index.js'
-import { isChoosingWord } from '../core/runs/opening/checkpoint-by-word.js'
+import { isChoosingWord } from '../core/checkpoints/choosing-words.js'
 import type { OutputFormat } from '../core/tensors/write/index.js'
 import { wait } from '../machine/clock.js'
 import { exportDocument, renderExport } from '../render/export.js'

@@ -6,7 +6,7 @@ import { healthFrom, isSound, stateOf, type Checkpoint, type Run } from '../core
 import type { HealthOptions } from '../core/checkpoints/health/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import type { ReadStorage } from '../core/storage/storage.js'
-import { isChoosingWord, type ChoosingWord } from '../core/runs/opening/checkpoint-by-word.js'
+import { isChoosingWord, type ChoosingWord } from '../core/checkpoints/choosing-words.js'
 import {
   arrange,
   examineAcross,

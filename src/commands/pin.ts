@@ -97,12 +97,18 @@ alone: nothing in the checkpoint's folder changes, and the framework knows nothi
 /** Unix seconds. Throws CkptError `usage` for what is not a time, or one that has passed. */
 function readUntil(text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined
+  if (!/^\d+(\.\d+)?[a-z]+$|^\d{4}-\d{2}-\d{2}/.test(text)) {
+    throw new CkptError('usage', `--until takes a date or a duration, not ${JSON.stringify(text)}`, {
+      hint: '--until 2027-03-01, or --until 90d',
+    })
+  }
   const date = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) / 1000 : now + parseAge('until', text)
   if (Number.isNaN(date)) {
     throw new CkptError('usage', `--until: ${JSON.stringify(text)} is not a date`, {
       hint: '--until 2027-03-01, or 90d',
     })
   }
-  if (date <= now) throw new CkptError('usage', `--until: ${text} has passed`)
+  if (date <= now)
+    throw new CkptError('usage', `--until ${text} has passed`, { hint: 'name a time to come: --until 90d' })
   return date
 }

@@ -7,6 +7,7 @@ import { outputFlags } from '../cli/tensor-flags.js'
 import type { Run } from '../core/checkpoint.js'
 import { bestOrder, describeUnknownKey, frameworkDirections, unknownKeys } from '../core/choosing/selection/index.js'
 import { directionOf, metricKeys } from '../core/checkpoints/meta/index.js'
+import { refuseAbsent } from '../core/checkpoints/layouts/index.js'
 import { CkptError } from '../core/errors.js'
 import { drawRuns, openRun, openRuns, writeText, type Curve, type CurveAxis } from '../core/runs/index.js'
 import { noRunBelow } from '../cli/query.js'
@@ -86,6 +87,7 @@ missing or NaN is a gap.`
     const runs = await this.openAll(paths)
     const keys = asked.length === 0 ? [defaultKey(runs)] : asked
     const { axis, curves } = await drawRuns(this.storage, runs, keys, this.flags.x)
+    await this.refuseMistypedRun(keys, curves)
     this.tellAbsent(runs, keys, curves)
     if (curves.length === 0) throw await this.nothingToDraw(runs, keys, paths)
     const terminal = {
@@ -151,11 +153,19 @@ missing or NaN is a gap.`
       const stat = stats[index]
       return stat?.ok === true && stat.value.kind === 'directory'
     }
-    const missing = what.find((one, index) => one.includes('/') && one.startsWith('.') && !isFolder(index))
-    if (missing !== undefined) throw new CkptError('not-found', `${missing}: no such folder`)
     const paths = what.filter((_, index) => isFolder(index)).map((one) => resolve(one))
     const keys = what.filter((_, index) => !isFolder(index))
+    const missing = keys.find((one) => /^\.{0,2}\//.test(one))
+    if (missing !== undefined) await refuseAbsent(this.storage, resolve(missing))
     return { paths: paths.length === 0 ? [resolve('.')] : paths, keys }
+  }
+
+  /** The run stands first: what is no folder there, and no key, is one that was mistyped. Throws as `openRun` does. */
+  private async refuseMistypedRun(keys: readonly string[], curves: readonly Curve[]): Promise<void> {
+    const { what = [] } = this.args as { readonly what?: readonly string[] }
+    const [first] = what
+    if (first === undefined || what.length === 1 || keys[0] !== first) return
+    if (!curves.some(({ key }) => key === first)) await openRun(this.storage, resolve(first))
   }
 
   private async openAll(paths: readonly string[]): Promise<Run[]> {

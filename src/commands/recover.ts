@@ -118,6 +118,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
       this.alert(`passed over what is in ${printable(folder)}: nothing there that a job could go on from`)
     }
     const run = opened?.run ?? null
+    if (run !== null) this.refuseAbove(run)
     if (this.command.length > 0) return this.start(path, opened)
     if (run === null) return
     const { checkpoint, passedOver } = await this.choose(run)
@@ -125,6 +126,15 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     const into = this.flags.into === undefined ? null : staged.path
     if (this.wantsJson) this.answer({ run: run.path, checkpoint: toDocument(checkpoint), passedOver, into }, () => '')
     else this.output.value(staged.path, '\n')
+  }
+
+  /** A checkpoint in a folder above the run would be taken for the run itself from then on. */
+  private refuseAbove({ path }: Run): void {
+    const { into } = this.flags
+    if (into === undefined || !path.startsWith(`${resolve(into).replace(/\/$/, '')}/`)) return
+    throw new CkptError('refused', `${printable(resolve(into))}: the run ${printable(path)} lies in it`, {
+      hint: 'name the folder that the new job saves into: --into exp2/save',
+    })
   }
 
   /** `path` is the run as it was named; null where nothing has been saved there. */

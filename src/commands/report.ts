@@ -8,7 +8,8 @@ import { interruptible } from '../cli/progress.js'
 import { policyOfRun } from '../cli/settings/policy-of-run.js'
 import { outputFlags } from '../cli/tensor-flags.js'
 import type { Run } from '../core/checkpoint.js'
-import type { EarlierWalk } from '../core/checkpoints/layouts/index.js'
+import { refuseAbsent, type EarlierWalk } from '../core/checkpoints/layouts/index.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 import { CkptError } from '../core/errors.js'
 import { DiskUses, firstAxis, loggedAxis, openRun, openRuns, reportRun, writeText } from '../core/runs/index.js'
 import type { OpenedAll } from '../cli/live-report.js'
@@ -85,7 +86,9 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
   async run(): Promise<void> {
     const { output } = this.flags
     if (this.flags.serve) return this.serve()
-    if (output === undefined && !this.wantsJson) throw nowhere()
+    for (const path of this.paths) await refuseAbsent(this.storage, path)
+    if (output === undefined && !this.wantsJson)
+      throw nowhere((this.args as { readonly runs?: readonly string[] }).runs)
     const view = await this.view(await this.openAll())
     this.tell(view)
     const document = reportDocument(view)
@@ -242,6 +245,9 @@ function titleOf({ root, runs }: ReportView): string {
   return `${runs.length === 1 && first !== undefined ? first.report.run.path : root}: checkpoints (${basename(root)})`
 }
 
-function nowhere(): CkptError {
-  return new CkptError('usage', 'where is the report to go?', { hint: 'ckpt report --output report.html' })
+function nowhere(runs: readonly string[] = []): CkptError {
+  const words = ['ckpt report', ...runs.map(quoteWord)].join(' ')
+  return new CkptError('usage', 'say where the report goes: --output FILE, or --serve', {
+    hint: `${words} --output report.html`,
+  })
 }

@@ -239,6 +239,15 @@ describe('ckpt recover with a command', () => {
 })
 
 describe('ckpt recover --into', () => {
+  it('refuses a folder above the run, which would be the run from then on', async () => {
+    const run = makeRun(epochs(2))
+    const above = dirname(run)
+    const before = snapshot(above)
+    const { status, stderr } = await ckpt(['recover', run, '--into', `${above}/`])
+    expect([status, stderr]).toEqual([5, expect.stringContaining(`the run ${run} lies in it`)])
+    expect(snapshot(above)).toEqual(before)
+  })
+
   it.each([['hard'], ['symbolic'], ['copy']] as const)(
     '%s: puts it there under its name, and prints the path',
     async (link) => {

@@ -151,7 +151,7 @@ describe('an exit status', () => {
   it('of a command that is not there is tried once, and is a shell’s', async () => {
     const { status, stderr } = await shell('ckpt run save -- no-such-command', { cwd: temporaryDirectory() })
     expect(status).toBe(127)
-    expect(stderr).toContain('there is no such command to try again')
+    expect(stderr).toContain('never started (no such command)')
   })
 
   it('spends a retry, of which all are given back with a new checkpoint', async () => {

@@ -61,14 +61,22 @@ describe('arguments', () => {
       'did you mean safetensors?',
     ],
     [['prune', '--keep', 'two'], '--keep takes a whole number, not two', 'what it takes: ckpt prune --help'],
-    [['find', '--num', '0'], '--num takes a whole number from 1 on, not 0', 'what it takes: ckpt find --help'],
+    [['find', '--num', '0'], '--num takes a whole number from 1 up, not 0', 'what it takes: ckpt find --help'],
     [['find', '--min'], '--min needs a value', 'what it takes: ckpt find --help'],
     [['find', '--verify'], '--verify needs a value: none, quick or deep', 'what it takes: ckpt find --help'],
-    [['list', '.', 'b', 'c'], 'too many arguments: b, c cannot be placed', 'usage: ckpt list [RUN] [FLAGS]'],
+    [['list', '.', 'b', 'c'], 'unexpected arguments: b, c', 'usage: ckpt list [RUN] [FLAGS]'],
     [['transfer'], 'SOURCE is missing: values are taken', 'usage: ckpt transfer SOURCE TARGET [FLAGS]'],
     [['trash', 'restore'], 'CHECKPOINT is missing: ', 'usage: ckpt trash restore CHECKPOINT... [FLAGS]'],
     [['average'], 'RUN|FILE... is missing: ', 'usage: ckpt average RUN|FILE... [FLAGS]'],
     [['export', 'x'], '--into is missing', 'usage: ckpt export RUN [WHICH] --into DIR [FLAGS]'],
+    [['export', 'x', '--in', 'y'], 'there is no flag --in', 'did you mean --into or --include?'],
+    [['completion', 'tcsh'], 'tcsh is not bash, zsh or fish', 'what it takes: ckpt completion --help'],
+    [['average', '.'], '. is a folder: say how many checkpoints of its run', '--last 5 for the newest'],
+    [['average', '.', '--num', '2'], '--num N takes the best, so it needs --min', 'for the newest use --last N'],
+    [['save', 'x', '--file', 'model'], '--file takes KEY=PATH, not "model"', '--file model=out/model.pt'],
+    [['pin', 'latest', '--until', 'tomorrow'], '--until takes a date or a duration', '--until 2027-03-01, or'],
+    [['run', '.', '--patience', '3', '--', 'true'], '--patience needs --stop-min or --stop-max too', '--stop-min'],
+    [['recover', '.', '--'], 'there is no command after --', 'ckpt recover RUN -- python train.py'],
     [['list', '--all', '--limit', '1'], '--all and --limit do not go together', 'what it takes: ckpt list --help'],
   ])('%j is reported in plain words, with what to do next', async (argv, message, hint) => {
     const { status, stderr } = await ckpt(argv)
@@ -77,6 +85,54 @@ describe('arguments', () => {
     expect(first).toContain(`error: ${message}`)
     expect(second).toContain(`hint: ${hint}`)
     expect(stderr).not.toMatch(/arg\b|args\b|Expected|Nonexistent|Parsing/)
+  })
+
+  it.each([
+    [['list', 'exq'], 'exp'],
+    [['find', 'exq/save'], 'exp/save'],
+    [['prune', 'exp/sav', '--keep', '1'], 'exp/save'],
+    [['plot', 'exq', 'WER'], 'exp'],
+    [['report', 'exq'], 'exp'],
+  ])('%j names the folder that was meant', async (argv, meant) => {
+    const cwd = temporaryDirectory()
+    cpSync(run, join(cwd, 'exp', 'save'), { recursive: true })
+    const { status, stderr } = await ckpt(argv, { cwd })
+    expect([status, stderr]).toEqual([3, expect.stringMatching(`no such folder\nhint: did you mean /.*/${meant}\\?`)])
+  })
+
+  it('a word for a checkpoint that was mistyped is reported with the right one', async () => {
+    const { status, stderr } = await ckpt(['show', `${run}/latst`])
+    expect([status, stderr]).toEqual([3, expect.stringContaining(`did you mean ${run}/latest?`)])
+  })
+
+  it.each([
+    [['--where', 'WER < 0'], 'none of the 5 checkpoints matches WER < 0'],
+    [['--min', 'nope'], 'no checkpoint has "nope"'],
+  ])('recover %j says plainly that nothing matches', async (query, message) => {
+    const { status, stderr } = await ckpt(['recover', run, ...query])
+    expect([status, stderr]).toEqual([3, expect.stringContaining(message)])
+  })
+
+  it('of a run with one checkpoint they are in the singular', async () => {
+    const lone = makeRun(epochs(1))
+    const { stderr } = await ckpt(['recover', lone, '--where', 'WER < 0'])
+    expect(stderr).toContain('the only checkpoint does not match WER < 0')
+    expect((await ckpt(['list', lone, '--min', 'nope'])).stderr).toContain(
+      'the only checkpoint has no value for "nope"',
+    )
+  })
+
+  it('two rankings where one decides are named', async () => {
+    const { status, stderr } = await ckpt(['list', run, '--min', 'WER', '--max', 'ACC'])
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringContaining('--min WER and --max ACC: only one ranking can decide'),
+    ])
+  })
+
+  it('an expression in a flag is shown with the place of the mistake', async () => {
+    const { status, stderr } = await ckpt(['watch', run, '--until', 'epoch >'])
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/\n {2}epoch >\n {9}\^/)])
   })
 
   it.each([

@@ -1,7 +1,7 @@
 /** The answer to a shell when Tab is pressed: the candidates for the word at the cursor. */
 import { resolve } from 'node:path'
 import type { Storage } from '../../core/storage/storage.js'
-import { isChoosingWord } from '../../core/runs/opening/checkpoint-by-word.js'
+import { isChoosingWord } from '../../core/checkpoints/choosing-words.js'
 import { columnNamesOf, checkpointNames, fileKeys, metaKeys, metricKeysOf, runsBelow, trashedNames } from './of-run.js'
 import { pathsFrom } from './paths.js'
 import { wantedAt, type TypedLine, type Wanted } from './line.js'

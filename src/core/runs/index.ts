@@ -1,5 +1,12 @@
 /** Questions about a run, and changes of it, that the commands and the library ask of core. */
-export { arrange, namesInOrders, namesInQuery, type Arranged, type Query } from './opening/rank-and-filter.js'
+export {
+  arrange,
+  describeNoMatch,
+  namesInOrders,
+  namesInQuery,
+  type Arranged,
+  type Query,
+} from './opening/rank-and-filter.js'
 export { choose, neverFinished, type ChooseContext, type ChooseRequest } from './recovering/choose-to-resume.js'
 export {
   eachRun,

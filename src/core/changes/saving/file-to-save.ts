@@ -52,8 +52,8 @@ export async function inspectFile(storage: Storage, path: string): Promise<Stat>
   const [stat] = await storage.stat([path])
   if (stat?.ok !== true) throw stat?.error ?? new StorageError(path, 'ENOENT', `${path}: nothing there`)
   if (stat.value.kind !== 'file') {
-    const what = stat.value.kind === 'directory' ? 'a folder' : 'no regular file'
-    throw new CkptError('usage', `${path}: ${what}, so it cannot be saved`, {
+    const what = stat.value.kind === 'directory' ? 'is a folder' : 'is not a regular file'
+    throw new CkptError('usage', `${path} ${what}, and cannot be saved`, {
       hint: stat.value.kind === 'directory' ? 'name its files one by one' : 'pipe it in: --file KEY=-',
     })
   }

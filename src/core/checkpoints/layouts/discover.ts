@@ -2,6 +2,7 @@
 import { basename, dirname, join, normalize, sep } from 'node:path'
 import type { Run } from '../../checkpoint.js'
 import { CkptError, reasonOf, StorageError, type ErrorDetails } from '../../errors.js'
+import { nearestName } from '../../nearest.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { Folder } from './layout.js'
 import { compareText, onFileSystemOf } from './folders.js'
@@ -132,8 +133,9 @@ async function explainUnlisted(
   }
   if (error === undefined) return new CkptError('system', `${path} could not be listed`)
   if (error.code === 'not-found') {
+    const meant = await nearestFolder(storage, nearest.path, path)
     return new NoRunError(`${path}: no such folder`, {
-      hint: `the nearest folder that is there: ${nearest.path}`,
+      hint: meant === undefined ? `the nearest folder that is there: ${nearest.path}` : `did you mean ${meant}?`,
       cause: error,
     })
   }
@@ -141,6 +143,16 @@ async function explainUnlisted(
     hint: `see who may read it: ls -ld ${quoteWord(path)}`,
     cause: error,
   })
+}
+
+/** The path with the name that is mistyped in it set right; undefined where no folder of `there` has a name like it. */
+async function nearestFolder(storage: ReadStorage, there: string, path: string): Promise<string | undefined> {
+  const [name = '', ...rest] = path.slice(there.length).split(sep).filter(Boolean)
+  const [listing] = await storage.list([there])
+  if (listing?.ok !== true) return undefined
+  const folders = listing.value.filter(({ kind }) => kind === 'directory').map((entry) => entry.name)
+  const near = nearestName(name, folders)
+  return near === undefined ? undefined : join(there, near, ...rest)
 }
 
 /**

@@ -2,8 +2,9 @@
 import { basename, dirname, join } from 'node:path'
 import type { Checkpoint, Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
-import { nearestName } from '../../nearest.js'
+import { namesWithin, nearestName } from '../../nearest.js'
 import type { ReadStorage } from '../../storage/storage.js'
+import { choosingWords } from '../choosing-words.js'
 import { loadRun, resolveFrom, SeveralRunsError } from './discover.js'
 import { scanFolder } from './scan.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
@@ -135,7 +136,12 @@ async function guessMeant(
   { argument, path, run: own }: Miss,
 ): Promise<{ run: Run | null; guess?: string }> {
   const wanted = basename(argument)
-  for (const run of await runsNear(storage, dirname(path))) {
+  const [word] = namesWithin(1, wanted, choosingWords)
+  const near = await runsNear(storage, dirname(path))
+  if (word !== undefined && (own !== null || near.length === 1)) {
+    return { run: own ?? near[0] ?? null, guess: join(dirname(argument), word) }
+  }
+  for (const run of near) {
     const name = nearestName(
       wanted,
       run.checkpoints.map((one) => one.name),

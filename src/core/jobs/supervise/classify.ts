@@ -81,7 +81,7 @@ const timeoutStatus = 124
 
 export function classify(facts: Facts, rules: Rules): Judgement {
   const { end, cause } = facts
-  if (end.kind === 'unstarted') return { ending: 'never-started', why: `could not be started (${end.errno})` }
+  if (end.kind === 'unstarted') return { ending: 'never-started', why: describeEnd(end) }
   const why = describeEnd(end)
   if (cause !== null) return byCause(cause, why, end)
   if (end.kind === 'exited' && end.status === 0) return { ending: 'done', why }
@@ -156,7 +156,11 @@ export function signalOf(end: ChildEnd): number | null {
   return end.kind === 'exited' && end.status > 128 && end.status < 128 + 65 ? end.status - 128 : null
 }
 
+const unstarted: Readonly<Record<string, string>> = { ENOENT: 'no such command', EACCES: 'not executable' }
+
 function describeEnd(end: ChildEnd): string {
   if (end.kind === 'killed') return `killed by ${end.name}`
-  return end.kind === 'exited' ? `exit status ${end.status}` : `could not be started (${end.errno})`
+  return end.kind === 'exited'
+    ? `exit status ${end.status}`
+    : (unstarted[end.errno] ?? `could not be started (${end.errno})`)
 }

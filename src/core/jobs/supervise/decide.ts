@@ -46,7 +46,7 @@ export function decide(ended: Ended, budget: Budget, rules: DecideRules, random:
 }
 
 function whyNot({ end, status }: Ended, ending: Retried, budget: Budget, { noRetryOn }: DecideRules): string | null {
-  if (end.kind === 'unstarted') return 'there is no such command to try again'
+  if (end.kind === 'unstarted') return 'trying again would not help'
   if (noRetryOn.has(status)) return `exit status ${status} is not retried`
   if (ending === 'never-started' && hopeless.has(status)) return `exit status ${status}: there is no such command`
   if (budget.left(ending) > 0) return null

@@ -1,6 +1,7 @@
 /** `latest` and `best` where a checkpoint is to be named: those of a run, as `ckpt list` marks them. */
 import { basename, dirname } from 'node:path'
 import type { Checkpoint, Run } from '../../checkpoint.js'
+import { isChoosingWord, type ChoosingWord } from '../../checkpoints/choosing-words.js'
 import {
   complete,
   findCheckpointAt,
@@ -14,13 +15,6 @@ import { bestOrder, byRecency, describeOrder, metricOrders, rank } from '../../c
 import { CkptError } from '../../errors.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
 import type { ReadStorage } from '../../storage/storage.js'
-
-/** A word that stands for a checkpoint of a run. */
-export type ChoosingWord = 'best' | 'latest'
-
-export function isChoosingWord(word: string | undefined): word is ChoosingWord {
-  return word === 'best' || word === 'latest'
-}
 
 /**
  * The checkpoint that `argument` names: as `loadCheckpoint` takes it, or `latest` and `best`, alone for the run at or

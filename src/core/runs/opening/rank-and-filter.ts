@@ -80,10 +80,32 @@ export async function arrange(
   }
 }
 
-/** For the end of an error where the query leaves none: `: no checkpoint has "WRE"; did you mean "WER"?`, or nothing. */
-export function slipsInQuery(query: Query, checkpoints: readonly Checkpoint[]): string {
+/** For an error where the query leaves none of `count` checkpoints: `none of the 6 checkpoints matches WER < 1`. */
+export function describeNoMatch(count: number, { where, orders }: Query): string {
+  const filters = where.map((expression) => expression.text).join(' and ')
+  const values = orders.map(valueOf).join(' and ')
+  if (filters === '' && values === '') return `${noneOf(count)} ${count === 1 ? 'is not' : 'is'} of that training`
+  if (count === 1) {
+    const missing = values === '' ? [] : [`has no value for ${values}`]
+    return `${noneOf(count)} ${[...(filters === '' ? [] : [`does not match ${filters}`]), ...missing].join(', or ')}`
+  }
+  const wanted = values === '' ? [] : [`has a value for ${values}`]
+  return `${noneOf(count)} ${[...(filters === '' ? [] : [`matches ${filters}`]), ...wanted].join(' and ')}`
+}
+
+function valueOf(order: Order): string {
+  if (order.kind === 'named') return order.label
+  return order.kind === 'by' ? order.expression.text : JSON.stringify(order.key)
+}
+
+function noneOf(count: number): string {
+  return count === 1 ? 'the only checkpoint' : `none of the ${count} checkpoints`
+}
+
+/** The same with the names that no checkpoint has, and what they may have been meant as. */
+export function explainNoMatch(query: Query, checkpoints: readonly Checkpoint[]): string {
   const slips = unknownKeys(new Set(namesInQuery(query)), checkpoints).map(describeUnknownKey)
-  return slips.length === 0 ? '' : `: ${slips.join(', ')}`
+  return slips.length > 0 ? slips.join(', ') : describeNoMatch(checkpoints.length, query)
 }
 
 /** The names that it asks of checkpoints. */

@@ -19,7 +19,7 @@ import {
 import { complete, findLeftovers, ScanTree } from '../../checkpoints/layouts/index.js'
 import { bestOrder, rank } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { arrange, slipsInQuery, type Query } from '../opening/rank-and-filter.js'
+import { arrange, explainNoMatch, type Query } from '../opening/rank-and-filter.js'
 import { cutShort } from './save-cut-short.js'
 import { examineOne } from '../opening/open-run.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
@@ -145,17 +145,7 @@ function demotedFindings({ demoted = [] }: Checkpoint): Finding[] {
 }
 
 function noneSelected(run: Run, query: Query, ordered: readonly Checkpoint[]): CkptError {
-  const { where, orders } = query
-  const filters = where.map((expression) => expression.text).join(' and ')
-  const asked = [
-    ...(filters === '' ? [] : [`for which ${filters}`]),
-    ...(orders.length > 0 ? ['that can be ranked'] : []),
-  ]
-  return new CkptError(
-    'no-match',
-    `${run.path}: none of the ${run.checkpoints.length} checkpoints is one ${asked.join(' and ')}${slipsInQuery(query, ordered)}`,
-    {
-      hint: `see what there is: ckpt list ${quoteWord(run.path)}`,
-    },
-  )
+  return new CkptError('no-match', `${run.path}: ${explainNoMatch(query, ordered)}`, {
+    hint: `see what there is: ckpt list ${quoteWord(run.path)}`,
+  })
 }

@@ -18,7 +18,7 @@ import { rank, valueFor, type Order } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { findTensorFolder, isTensorFile, type TensorFile } from '../../tensors/read/index.js'
 import { loadByWord } from '../opening/checkpoint-by-word.js'
-import { arrange, slipsInQuery, type Query } from '../opening/rank-and-filter.js'
+import { arrange, explainNoMatch, type Query } from '../opening/rank-and-filter.js'
 import { weightsOfBranch } from '../export/hub.js'
 import { orLoneFolder } from '../opening/lone-weights.js'
 import { examineOne, openRun } from '../opening/open-run.js'
@@ -130,13 +130,9 @@ async function findInRun(
   const [order] = query.orders
   const ranked = rank(selected, order, context.now)
   if (ranked.length === 0) {
-    throw new CkptError(
-      'no-match',
-      `${run.path}: none of the ${ordered.length} checkpoints is one that was asked for${slipsInQuery(query, ordered)}`,
-      {
-        hint: `see what there is: ckpt list ${quoteWord(run.path)}`,
-      },
-    )
+    throw new CkptError('no-match', `${run.path}: ${explainNoMatch(query, ordered)}`, {
+      hint: `see what there is: ckpt list ${quoteWord(run.path)}`,
+    })
   }
   const found: FoundParamFile[] = []
   const pending = [...warnings]

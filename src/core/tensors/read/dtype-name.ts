@@ -1,7 +1,8 @@
 /** Dtypes as people type them. */
 import { CkptError } from '../../errors.js'
 import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors/safetensors.js'
-import { nameOfTorchDtype } from './torch-dtypes.js'
+import { namesWithin } from '../../nearest.js'
+import { nameOfTorchDtype, torchDtypeNames } from './torch-dtypes.js'
 
 /** torch's own short names (torch/__init__.py). */
 const aliases = new Map([
@@ -20,7 +21,10 @@ export function parseDtype(text: string): Dtype {
   if (isDtype(found)) return found
   const upper = name.toUpperCase()
   if (isDtype(upper)) return upper
-  throw new CkptError('usage', `${text} is not a dtype`, { hint: `there are ${Object.keys(bitsOf).join(', ')}` })
+  const known = Object.keys(bitsOf)
+  const near = namesWithin(1, name, [...known, ...aliases.keys(), ...torchDtypeNames])
+  const meant = near.length === 0 ? '' : `did you mean ${near.join(' or ')}? `
+  throw new CkptError('usage', `${text} is not a dtype`, { hint: `${meant}there are ${known.join(', ')}` })
 }
 
 /** Real floating-point numbers: `F32`, `BF16`, `F8_E4M3`. */

@@ -18,7 +18,7 @@ export async function openFlax(handle: ReadHandle): Promise<TensorFile> {
   const tensors: ListedTensor[] = []
   const values = collect(root, '', tensors, handle)
   if (tensors.length === 0) {
-    throw new FormatError('this is a msgpack file without arrays, no file of tensors', {
+    throw new FormatError('this is a msgpack file without arrays, not a file of tensors', {
       hint: 'name a file that flax.serialization wrote',
       code: 'refused',
     })

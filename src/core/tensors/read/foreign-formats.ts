@@ -82,7 +82,7 @@ export function nameForeignFormat(head: Uint8Array, path: string): ForeignFormat
   return signature === undefined ? nameStandIn(head) : { ...signature, isSound: signature.isSound === true }
 }
 
-const again = 'What was downloaded is not the file: fetch it again.'
+const again = 'if it was downloaded, something else came in its place: fetch it again'
 
 /** Something that never is a checkpoint, or that only here is none. */
 export interface StandIn extends ForeignFormat {

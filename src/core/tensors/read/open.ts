@@ -126,7 +126,7 @@ async function openHandle(among: readonly TensorFormat[], handle: ReadHandle, be
   const foreign = nameForeignFormat(head, handle.path)
   if (foreign !== undefined) {
     const code = foreign.isSound ? 'refused' : 'damaged'
-    throw new FormatError(`this is ${foreign.title}, no file of tensors`, {
+    throw new FormatError(`this is ${foreign.title}, not a file of tensors`, {
       hint: foreign.hint,
       offset: 0,
       code,

@@ -38,7 +38,7 @@ export async function openPickle(handle: ReadHandle, most = largestWhole): Promi
   const { read, calls } = readUntilItBreaks(bytes)
   const { unsafe, opaque } = auditPickle(calls, isPlainBareStorage)
   if (unsafe[0] !== undefined) {
-    throw new FormatError(`${title}, no file of tensors; it ${unsafe[0]}, which loading it with Python would run`, {
+    throw new FormatError(`${title}, not a file of tensors; it ${unsafe[0]}, which loading it with Python would run`, {
       hint,
     })
   }
@@ -57,7 +57,7 @@ export async function openPickle(handle: ReadHandle, most = largestWhole): Promi
   }
   const arrays: PickledArray[] = []
   const { tensors, isArray } = listArrays(root, arrays, handle.size)
-  if (tensors.length === 0) throw new FormatError(`${title}, no file of tensors`, { hint, code: 'refused' })
+  if (tensors.length === 0) throw new FormatError(`${title}, not a file of tensors`, { hint, code: 'refused' })
   const dataOf = (array: PickledArray): StorageBytes => dataIn(handle, array, payloadOf(array.data))
   const shared = sharersOf(tensors)
   const values = new PythonValues({ replace: (node) => (isArray(node) ? null : undefined) })

@@ -21,6 +21,8 @@ const names = new Map([
   ['float8_e5m2fnuz', 'F8_E5M2FNUZ'],
 ])
 
+export const torchDtypeNames: readonly string[] = [...names.keys()]
+
 /** torch's own name for what safetensors does not have. */
 export function nameOfTorchDtype(dtype: string): string {
   return names.get(dtype) ?? dtype
