@@ -71,7 +71,7 @@ export class Neighbours {
   private others(of: Checkpoint, name: string): string[] {
     const nearest = this.nearestTo(of)
     // What lies beside the file of a checkpoint, such as a marker, is in none of the others.
-    if (of.kind === 'file') return name === of.name ? nearest.map(({ path }) => path) : []
+    if (of.kind === 'file') return name === of.name ? nearest.filter(isOfFormat(name)).map(({ path }) => path) : []
     // Of a parameter file the others' own lists tell whether they have it: nothing that is not there is asked for.
     const isListed = of.kind === 'directory' && isParameterFile(of, of.path + sep + name)
     return nearest
@@ -111,9 +111,19 @@ export class Neighbours {
   }
 }
 
-/** What is one file has a name of its own in each checkpoint. */
+/** What is one file has a name of its own in each checkpoint; by its ending it may be of another format than others. */
 function nameAmong({ kind }: Checkpoint, name: string): string {
-  return kind === 'file' ? '' : name
+  return kind === 'file' ? `*${endingOf(name)}` : name
+}
+
+/** `.h5` beside `.keras` begins otherwise. */
+function endingOf(name: string): string {
+  return /\.[A-Za-z]\w*$/.exec(name)?.[0].replaceAll(/\d+/g, '0') ?? ''
+}
+
+function isOfFormat(name: string): (sibling: Checkpoint) => boolean {
+  const ending = endingOf(name)
+  return (sibling) => endingOf(sibling.name) === ending
 }
 
 function remember<T, Known extends T>(

@@ -8,6 +8,7 @@ import type { Folder } from './layout.js'
 import { compareText, onFileSystemOf } from './folders.js'
 import { scanFolder } from './scan.js'
 import { holdsNoRun } from './folders-without-runs.js'
+import { findLayout } from './registry.js'
 import { isDownloadCache } from './download-caches.js'
 import { foldersIn, layoutsOf, takenBy, walkRuns, type WalkedRun, type WalkOptions } from './walk.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
@@ -90,7 +91,15 @@ export async function* walkFrom(
 export async function findRuns(storage: ReadStorage, root: string, options: WalkOptions = {}): Promise<Run[]> {
   const runs: Run[] = []
   for await (const { run } of walkFrom(storage, root, options)) runs.push(run)
-  return runs.sort((a, b) => compareText(a.path, b.path))
+  return withoutOwnRestarts(runs).sort((a, b) => compareText(a.path, b.path))
+}
+
+/** What is for the restart of a job alone is a run where there is nothing else. */
+export function withoutOwnRestarts(runs: readonly Run[]): Run[] {
+  const others = runs.filter(({ checkpoints }) =>
+    checkpoints.some(({ layout }) => findLayout(layout)?.isOwnRestart !== true),
+  )
+  return [...(others.length === 0 ? runs : others)]
 }
 
 /** For who answers without a run too. Throws as `loadRun` does where nothing is at `path` (absolute). */
@@ -235,7 +244,7 @@ async function searchBelow(storage: ReadStorage, root: Folder, most: number): Pr
 }
 
 function found(runs: readonly Run[], search: Omit<Search, 'runs'>): Search {
-  return { ...search, runs: [...runs].sort((a, b) => compareText(a.path, b.path)) }
+  return { ...search, runs: withoutOwnRestarts(runs).sort((a, b) => compareText(a.path, b.path)) }
 }
 
 function tooManyFolders(root: string, most: number): CkptError {

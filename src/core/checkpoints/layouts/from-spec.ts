@@ -19,6 +19,7 @@ export function layoutOf(spec: LayoutSpec): Layout {
     ...(spec.pointers === undefined ? {} : { pointers: spec.pointers }),
     history: historiesOf(spec),
     ...(spec.holdsNoRun === undefined ? {} : { holdsNoRun: spec.holdsNoRun }),
+    ...(spec.isOwnRestart === undefined ? {} : { isOwnRestart: spec.isOwnRestart }),
     ...(spec.isBookkeeping === undefined ? {} : { isBookkeeping: spec.isBookkeeping }),
     ...(spec.resumesFrom === undefined ? {} : { resumesFrom: spec.resumesFrom }),
     ...(spec.lacksAlone === undefined ? {} : { lacksAlone: spec.lacksAlone }),

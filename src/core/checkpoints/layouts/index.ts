@@ -23,6 +23,7 @@ export {
   SeveralRunsError,
   type SearchBounds,
   walkFrom,
+  withoutOwnRestarts,
   whatRunsAre,
 } from './discover.js'
 export { batches, compareText, findingOf, folderReason, prefixOf } from './folders.js'

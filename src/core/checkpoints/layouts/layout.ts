@@ -88,6 +88,11 @@ export interface Layout {
    */
   holdsNoRun?(name: string, inside: readonly DirectoryEntry[]): boolean
   /**
+   * What it saves is for the restart of the job alone, written over each time: no checkpoint beside others, nor a run
+   * where there is another; but where there is nothing else, that is what there is.
+   */
+  readonly isOwnRestart?: true
+  /**
    * What the framework resumes from by itself when this is what it finds in the run (times are known), one answer for
    * each way in which it looks. Absent: it resumes only from what its user names.
    */

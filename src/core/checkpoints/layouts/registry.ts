@@ -2,7 +2,7 @@
 import { accelerate } from './frameworks/accelerate.js'
 import { lightgbm, xgboost } from './frameworks/boosting.js'
 import { flax } from './frameworks/flax.js'
-import { keras } from './frameworks/keras.js'
+import { keras, kerasBackup } from './frameworks/keras.js'
 import { orbax } from './frameworks/orbax.js'
 import { nemo } from './frameworks/nemo.js'
 import { paddle } from './frameworks/paddle.js'
@@ -59,6 +59,7 @@ const specs: readonly LayoutSpec[] = [
   detectron2,
   ignite,
   keras,
+  kerasBackup,
   tensorflow,
   orbax,
   flax,

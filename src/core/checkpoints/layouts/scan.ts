@@ -12,7 +12,12 @@ import { ScanTree } from './scan-tree.js'
 /** The folder's own checkpoints, of every layout. */
 export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
   const found = await scanSpecs(ScanTree.over(storage), folder, knownSpecs(), ownMarker())
-  return withoutProducts(withResuming(found))
+  return withoutProducts(withResuming(withoutOwnRestarts(found)))
+}
+
+function withoutOwnRestarts(found: Checkpoint[]): Checkpoint[] {
+  const others = found.filter(({ layout }) => findLayout(layout)?.isOwnRestart !== true)
+  return others.length === 0 ? found : others
 }
 
 /** Whether there are any. */

@@ -61,6 +61,8 @@ export interface LayoutSpec {
   readonly leftover?: (name: string, inside: readonly { readonly name: string }[] | null) => string | null
   /** Likewise of a folder that only a job which began from nothing can have left: to anybody else it may be whole. */
   readonly cutSave?: (name: string, inside: readonly { readonly name: string }[]) => string | null
+  /** See `Layout`. */
+  readonly isOwnRestart?: true
   /** True for a folder beside the checkpoints in which there is no run: see `Layout`. */
   readonly holdsNoRun?: (name: string, inside: readonly DirectoryEntry[]) => boolean
   /** True for the name of a tensor that is not a part of what was trained: any value is right in it. */
@@ -363,6 +365,8 @@ export interface CopyRule {
    * zip archive has for its entries, or of a small file for its bytes. `facts`: the same value of all these facts.
    */
   readonly by: readonly ('file' | 'content' | { readonly facts: readonly string[] })[]
+  /** Entries of an archive that tell its copies apart: when it was saved. */
+  readonly leave?: RegExp
 }
 
 /** A unit before any layout has claimed it. */

@@ -1,5 +1,6 @@
 /**
- * Comma-separated values as Python's csv module writes them (its dialect `excel`: RFC 4180, quotes doubled). Read in
+ * Comma-separated values as Python's csv module writes them (its dialect `excel`: RFC 4180, quotes doubled), or with
+ * another separator. Read in
  * blocks: logs grow by a row for each step of a training.
  */
 import type { ByteSource } from '../bytes/byte-source.js'
@@ -47,25 +48,40 @@ function withoutReturn(row: string): string {
   return row.endsWith('\r') ? row.slice(0, -1) : row
 }
 
-const cell = /"((?:[^"]|"")*)"|([^,]*)/y
+/** What stands between the cells of a table. */
+export type Separator = ',' | ';' | '\t'
+
+const cellBefore: Readonly<Record<Separator, RegExp>> = {
+  ',': /"((?:[^"]|"")*)"|([^,]*)/y,
+  ';': /"((?:[^"]|"")*)"|([^;]*)/y,
+  '\t': /"((?:[^"]|"")*)"|([^\t]*)/y,
+}
+
+/** By the first row, which has names in its cells. */
+export function separatorOf(names: string): Separator {
+  if (names.includes(',')) return ','
+  if (names.includes(';')) return ';'
+  return names.includes('\t') ? '\t' : ','
+}
 
 /** One cell of a row; undefined for a row that is too short. Most rows are asked for one only. */
-export function csvCell(row: string, index: number): string | undefined {
-  if (row.includes('"')) return csvCells(row)[index]
+export function csvCell(row: string, index: number, separator: Separator = ','): string | undefined {
+  if (row.includes('"')) return csvCells(row, separator)[index]
   let start = 0
   for (let passed = 0; passed < index; passed += 1) {
-    start = row.indexOf(',', start) + 1
+    start = row.indexOf(separator, start) + 1
     if (start === 0) return undefined
   }
-  const end = row.indexOf(',', start)
+  const end = row.indexOf(separator, start)
   return end === -1 ? row.slice(start) : row.slice(start, end)
 }
 
 /** The cells of a row. */
-export function csvCells(row: string): string[] {
-  if (!row.includes('"')) return row.split(',')
+export function csvCells(row: string, separator: Separator = ','): string[] {
+  if (!row.includes('"')) return row.split(separator)
+  const cell = cellBefore[separator]
   const cells: string[] = []
-  for (let at = 0; at <= row.length; at = nextComma(row, cell.lastIndex) + 1) {
+  for (let at = 0; at <= row.length; at = nextEnd(row, separator, cell.lastIndex) + 1) {
     cell.lastIndex = at
     const match = cell.exec(row)
     cells.push(match?.[1]?.replaceAll('""', '"') ?? match?.[2] ?? '')
@@ -75,8 +91,8 @@ export function csvCells(row: string): string[] {
   return cells
 }
 
-/** What follows a closing quote before the next comma is passed over. */
-function nextComma(row: string, from: number): number {
-  const comma = row.indexOf(',', from)
-  return comma === -1 ? row.length : comma
+/** What follows a closing quote before the next separator is passed over. */
+function nextEnd(row: string, separator: Separator, from: number): number {
+  const end = row.indexOf(separator, from)
+  return end === -1 ? row.length : end
 }

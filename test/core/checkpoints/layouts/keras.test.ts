@@ -1,13 +1,14 @@
 /** Weights that Keras wrote in shards (test/fixtures/formats/write_hdf5.py): the index and all that it names are one. */
-import { copyFileSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs'
+import { copyFileSync, cpSync, readFileSync, renameSync, rmSync, truncateSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
-import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
+import { findRuns, loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import type { Checkpoint } from '../../../../src/core/checkpoint.js'
+import { byRecency } from '../../../../src/core/choosing/selection/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { makeFolder, write } from './folders.js'
+import { fixtures, makeFolder, write } from './folders.js'
 
 const storage = localStorage()
 const real = fileURLToPath(new URL('../../../fixtures/formats/hdf5/', import.meta.url))
@@ -127,5 +128,55 @@ describe("Keras' weights in shards", () => {
       ['m_00009.weights.h5', 9, 'file'],
       ['other.weights.json', null, 'group'],
     ])
+  })
+})
+
+function variant(name: string): string {
+  return join(fixtures, 'variants', name, 'run')
+}
+
+describe("Keras's files", () => {
+  it('in two formats begin otherwise, and both are whole; a copy is one whatever the time in it says', async () => {
+    const root = variant('keras-kept')
+    expect(new Set(Object.values(await gradesIn(root)))).toEqual(new Set(['whole']))
+    const found = await checkpointsIn(root)
+    expect(found.find(({ name }) => name === 'best_model.keras')?.sameAs).toBe('model_4.keras')
+  })
+
+  it('without an epoch are in the order of the times in them, whatever the files have', async () => {
+    const root = makeFolder()
+    for (const [name, time] of [
+      ['last.keras', 1],
+      ['best.keras', 2],
+    ] as const) {
+      copyFileSync(join(variant('keras-last'), name), join(root, name))
+      utimesSync(join(root, name), time, time)
+    }
+    expect(byRecency(await checkpointsIn(root)).ordered.map(({ name }) => name)).toEqual(['last.keras', 'best.keras'])
+  })
+
+  it('from within an epoch have no metrics of its end', async () => {
+    const found = await checkpointsIn(variant('keras-batches'))
+    expect(found.map(({ meta }) => meta.get('loss'))).toEqual([undefined, undefined])
+  })
+})
+
+describe("Keras's BackupAndRestore", () => {
+  it('is a run where there is no other, and stays', async () => {
+    const [run] = await findRuns(storage, variant('keras-backup'))
+    expect(run?.checkpoints.map(({ name, neededFor }) => [name, neededFor])).toEqual([
+      ['latest.weights.h5', 'what an interrupted fit() goes on from'],
+    ])
+  })
+
+  it('is none beside others, in its own folder or below', async () => {
+    const root = makeFolder()
+    cpSync(variant('keras-backup'), root, { recursive: true })
+    cpSync(variant('keras-last'), join(root, 'kept'), { recursive: true })
+    expect((await findRuns(storage, root)).map(({ path }) => path)).toEqual([join(root, 'kept')])
+    expect((await loadRun(storage, root)).path).toBe(join(root, 'kept'))
+    cpSync(variant('keras-last'), join(root, 'backup'), { recursive: true })
+    const found = await loadRun(storage, join(root, 'backup'))
+    expect(found.checkpoints.map(({ name }) => name)).toEqual(['best.keras', 'last.keras'])
   })
 })

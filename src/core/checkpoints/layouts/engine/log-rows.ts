@@ -2,7 +2,7 @@
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { FormatError } from '../../../errors.js'
 import type { ByteSource } from '../../../formats/bytes/byte-source.js'
-import { csvCell, csvCells, csvRows, textLines } from '../../../formats/text/csv.js'
+import { csvCell, csvCells, csvRows, separatorOf, textLines, type Separator } from '../../../formats/text/csv.js'
 import { parseJson } from '../../../formats/text/json.js'
 import { numberOrText } from './facts.js'
 
@@ -47,15 +47,17 @@ async function* namedRows(
 ): AsyncGenerator<readonly Meta[]> {
   let names: readonly string[] | null = null
   let at = -1
+  let separator: Separator = ','
   for await (const texts of csvRows(source)) {
     const rows: Meta[] = []
     for (const text of texts) {
       if (names === null) {
-        names = csvCells(text).map((name) => name.trim())
+        separator = separatorOf(text)
+        names = csvCells(text, separator).map((name) => name.trim())
         if (!requires.every((name) => names?.includes(name))) return
         at = only === undefined ? -1 : names.indexOf(only.column)
-      } else if (at === -1 || only?.wanted.has(numberOrText(csvCell(text, at)?.trim() ?? '')) === true) {
-        rows.push(csvRow(names, text))
+      } else if (at === -1 || only?.wanted.has(numberOrText(csvCell(text, at, separator)?.trim() ?? '')) === true) {
+        rows.push(csvRow(names, text, separator))
       }
     }
     yield rows
@@ -73,9 +75,9 @@ function jsonRow(text: string): Meta | null {
 }
 
 /** As many as the row has cells: a short row below many names costs what it is long. */
-function csvRow(names: readonly string[], text: string): Meta {
+function csvRow(names: readonly string[], text: string, separator: Separator): Meta {
   const row = new Map<string, MetaValue>()
-  for (const [index, cell] of csvCells(text).slice(0, names.length).entries()) {
+  for (const [index, cell] of csvCells(text, separator).slice(0, names.length).entries()) {
     const value = cell.trim()
     if (value !== '') row.set(names[index] ?? '', numberOrText(value))
   }

@@ -1,30 +1,49 @@
 /**
  * Keras (keras/src/callbacks/model_checkpoint.py, backup_and_restore.py, csv_logger.py): `.keras` archives and
  * `.weights.h5` files under whatever name the script gives; `{epoch}` in a name counts from 1, `epoch` in CSVLogger's
- * file from 0. Neither tells its epoch inside. BackupAndRestore's folder is its own business: the job's restart.
+ * file from 0. Neither tells its epoch inside.
  */
 import { sep } from 'node:path'
-import { isMeta, type MetaValue } from '../../../checkpoint.js'
+import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { FormatError, StorageError } from '../../../errors.js'
 import { readHdf5 } from '../../../formats/hdf5/hdf5.js'
 import { byteText } from '../../../formats/text/text.js'
 import { readWeightMap } from '../../../formats/safetensors/weight-map.js'
+import { toFinite } from '../finite-number.js'
 import type { FactSource, FileLook, LayoutIo, LayoutSpec, Picked, Question, Unit } from '../spec.js'
+
+/** CSVLogger's file has whatever name and separator the script gives; its documentation calls it `training.log`. */
+const logs = ['', '../'].flatMap((above) => ['csv', 'log', 'tsv', 'txt'].map((ending) => `${above}*.${ending}`))
+
+/** None for what was saved within an epoch, whose metrics came later. */
+function rowOf(known: Meta): number | null {
+  const epoch = toFinite(known.get('epoch'))
+  return epoch === null || known.has('#batch') ? null : epoch - 1
+}
 
 const log: readonly FactSource[] = [
   { from: 'name' },
-  { from: 'csv', beside: '*.csv', by: 'epoch', offset: -1 },
-  { from: 'csv', beside: '../*.csv', by: 'epoch', offset: -1 },
+  ...logs.map((beside): FactSource => ({
+    from: 'csv',
+    beside,
+    by: 'epoch',
+    requires: ['epoch'],
+    key: rowOf,
+    offset: -1,
+  })),
 ]
 
 /** A number that stands apart, and is not a part of a metric's, which has a point in it: `best_7.479.keras`. */
-const withEpoch = String.raw`(?:.*?[._-])??(?:(?:ep|epoch)[._-]?)?(?<!\d\.)(?<epoch>\d+)(?!\d|\.\d+(?!\.?\d))(?:[._-].*)?`
+const withEpoch = String.raw`(?:.*?[._-])??(?:(?:e|ep|epoch)[._-]?)?(?<!\d\.)(?<epoch>\d+)(?!\d|\.\d+(?!\.?\d))(?:[._-]?b(?:atch)?[._-]?(?<batch>\d+)(?!\d|\.\d))?(?:[._-].*)?`
 
 const index = /\.weights\.json$/
 /** The first shard of all; epochs count from 1. */
 const firstShard = '_00000.weights.h5'
 /** Files without an index that are compared; more of them are epochs, and not looked into for that. */
 const mostWithoutIndex = 64
+
+/** With `save_freq` in batches a name may count these too. */
+const called = { batch: '#batch' } as const
 
 export const keras: LayoutSpec = {
   id: 'keras',
@@ -34,18 +53,20 @@ export const keras: LayoutSpec = {
     {
       kind: 'file',
       name: new RegExp(`^(?:${withEpoch}|.+)\\.keras$`),
+      called,
       proof: {
         sure: [{ all: [{ zip: 'config.json' }, { zip: /^model\.weights/ }] }],
         typical: /\.keras$/,
       },
       // A model that was not compiled has no optimizer.
-      facts: [...log, { from: 'look', tell: compiled }],
+      facts: [...log, { from: 'look', tell: ofArchive }, { from: 'run', tell: whenSaved }],
       resumable: (_, facts) => facts.get('#compiled') !== false,
     },
     {
       // Weights in shards (keras/src/saving/saving_lib.py, `ShardedH5IOStore`): the index is written last.
       kind: 'group',
       name: new RegExp(`^(?<unit>${withEpoch}|.+?)(?<part>_\\d{5}\\.weights\\.h5|\\.weights\\.json)$`),
+      called,
       main: index,
       ownedByMain: true,
       withoutMain: (names) => names.length <= mostWithoutIndex && names.some((name) => name.endsWith(firstShard)),
@@ -68,6 +89,7 @@ export const keras: LayoutSpec = {
     {
       kind: 'file',
       name: new RegExp(`^(?!latest\\.)(?:${withEpoch}|.+)\\.weights\\.h5$`),
+      called,
       proof: { sure: [{ head: 'hdf5' }], typical: /\.weights\.h5$/, never: [{ beside: 'training_metadata.json' }] },
       facts: log,
       files: [{ name: /\.weights\.h5$/, role: 'weights', key: 'model' }],
@@ -77,6 +99,7 @@ export const keras: LayoutSpec = {
       // A whole model before Keras 3 (keras/src/legacy/saving/legacy_h5_format.py): its attributes stand near the start.
       kind: 'file',
       name: new RegExp(`^(?!.*\\.weights\\.h5$)(?:${withEpoch}|.+)\\.(?:h5|hdf5)$`),
+      called,
       proof: {
         sure: [
           {
@@ -94,12 +117,40 @@ export const keras: LayoutSpec = {
       files: [{ name: /\.(h5|hdf5)$/, role: 'all', key: 'model' }],
     },
   ],
-  copies: { names: /^(best|last|latest|final)\b/, by: ['file', 'content'] },
+  copies: {
+    names: /^(?:.*[-_.])?(?:best|last|latest|final)(?![a-z])/i,
+    by: ['file', 'content'],
+    leave: /^metadata\.json$/,
+  },
 }
 
-async function compiled(look: FileLook): Promise<Picked> {
-  const config = await look.zipJson('config.json')
-  return { meta: isMeta(config) ? [['#compiled', (config.get('compile_config') ?? null) !== null]] : [] }
+/** Whether the model was compiled, and when it was saved: by the job's own clock, to the second. */
+async function ofArchive(look: FileLook): Promise<Picked> {
+  const [config, metadata] = [await look.zipJson('config.json'), await look.zipJson('metadata.json')]
+  const date = isMeta(metadata) ? metadata.get('date_saved') : undefined
+  return {
+    meta: [
+      ...(isMeta(config) ? [['#compiled', (config.get('compile_config') ?? null) !== null] as const] : []),
+      ...(typeof date === 'string' ? [['#date', date] as const] : []),
+    ],
+  }
+}
+
+/** Where no name counts epochs, the time tells which is the newest: `best.keras` and `last.keras`. */
+function whenSaved(all: readonly Meta[]): readonly Meta[] {
+  if (all.some((facts) => facts.has('epoch'))) return []
+  return all.map((facts) => {
+    const time = secondsOf(facts.get('#date'))
+    return new Map<string, MetaValue>(time === null ? [] : [['unixtime', time]])
+  })
+}
+
+const savedAt = /^(\d{4})-(\d\d)-(\d\d)@(\d\d):(\d\d):(\d\d)$/
+
+function secondsOf(date: MetaValue | undefined): number | null {
+  const [, ...parts] = typeof date === 'string' ? (savedAt.exec(date) ?? []) : []
+  const [year = NaN, month = 1, ...rest] = parts.map(Number)
+  return toFinite(new Date(year, month - 1, ...rest).getTime() / 1000)
 }
 
 function isOfKeras(head: Uint8Array): boolean {
@@ -143,4 +194,29 @@ const variables: Question<string> = {
   text: 'datasets of HDF5',
   fits: (value: MetaValue) => typeof value === 'string',
   ask: async ({ source }) => (await readHdf5(source)).entries.map(({ path }) => path).join('\n'),
+}
+
+/** BackupAndRestore: what an interrupted `fit` goes on from by itself, written over as it goes. */
+export const kerasBackup: LayoutSpec = {
+  id: 'keras-backup',
+  title: "Keras's BackupAndRestore",
+  looks: 'latest.weights.h5 with training_metadata.json',
+  isOwnRestart: true,
+  needs: (there) => new Map(there.map(({ name }) => [name, 'what an interrupted fit() goes on from'])),
+  forms: [
+    {
+      kind: 'group',
+      name: /^(?<part>(?:latest\.weights\.h5|training_metadata\.json)(?:\.bkp)?)$/,
+      main: /^latest\.weights\.h5$/,
+      proof: { sure: [{ all: [{ file: /^latest\.weights\.h5/ }, { file: /^training_metadata\.json/ }] }] },
+      whole: { last: 'training_metadata.json' },
+      // Epochs and batches that are done.
+      facts: [{ from: 'json', file: 'training_metadata.json', take: { epoch: 'epoch', batch: 'batch' } }],
+      files: [
+        { name: /^latest\.weights\.h5$/, role: 'all', key: 'model' },
+        { name: /^training_metadata\.json$/, role: 'loop' },
+        { name: /\.bkp$/, role: 'other', optional: true },
+      ],
+    },
+  ],
 }

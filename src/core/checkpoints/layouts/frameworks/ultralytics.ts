@@ -83,7 +83,7 @@ function epochInCsv(content: Meta, { name }: Unit, known: Meta): Meta {
 
 function tableIn(text: string): Meta {
   const [head = '', ...rows] = text.split(/\r?\n/).filter((line) => line.trim() !== '')
-  const cells = rows.map(csvCells)
+  const cells = rows.map((row) => csvCells(row))
   return new Map(csvCells(head).map((name, at) => [name.trim(), cells.map((row) => Number(row[at] ?? NaN))]))
 }
 
