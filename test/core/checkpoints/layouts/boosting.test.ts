@@ -29,6 +29,15 @@ describe('a model of XGBoost', () => {
     expect(await found({ [name]: '\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02' })).toEqual([])
   })
 
+  it('has the rounds that are in it, whatever its own script’s number counts', async () => {
+    const root = write(makeFolder(), { 'xgb_5.ubj': bytesOf('ckpt/model_4.ubj'), 'xgb_12.json': bytesOf('final.json') })
+    const [run] = await findRuns(localStorage(), root)
+    expect(run?.checkpoints.map(({ name, step }) => [name, step])).toEqual([
+      ['xgb_5.ubj', 5],
+      ['xgb_12.json', 12],
+    ])
+  })
+
   it('of the older binary format is not held for one of JSON that was cut off', async () => {
     const bytes = Buffer.concat([
       Buffer.from('binf'),

@@ -4,7 +4,7 @@
  * tensors, and no metric.
  */
 import type { Finding, Meta, MetaValue } from '../../../checkpoint.js'
-import type { LayoutSpec, Picked, Proof } from '../spec.js'
+import type { FactSource, FileLook, LayoutSpec, Picked, Proof, Question } from '../spec.js'
 import { byteText } from '../../../formats/text/text.js'
 
 const learner: Proof = {
@@ -19,6 +19,8 @@ const learner: Proof = {
   ],
 }
 
+const inside: FactSource = { from: 'look', tell: async (look) => roundsOf(look) }
+
 export const xgboost: LayoutSpec = {
   id: 'xgboost',
   title: 'XGBoost',
@@ -28,14 +30,15 @@ export const xgboost: LayoutSpec = {
       kind: 'file',
       name: /^[\w.=-]+_(?<step>\d+)\.(?:ubj|json|pkl|deprecated)$/,
       proof: learner,
-      facts: [{ from: 'name', add: { step: 1 } }],
+      // A script of one's own counts as it likes; only TrainingCheckPoint's number is a round.
+      facts: [inside, { from: 'name', add: { step: 1 } }],
     },
     {
       kind: 'file',
       // A `.json` may be anything, and there may be thousands: only one with such a name is opened.
       name: /^[\w-]+\.(?:ubj|deprecated|model)$|^(?:[\w-]*(?:final|model|best|last|xgb|boost|bst|clf|classifier|regressor|ranker|gbdt|gbm|trees)[\w-]*|reg)\.json$/,
       proof: learner,
-      facts: [{ from: 'look', tell: async (look) => roundsIn(await look.bytes(256 << 20)) }],
+      facts: [inside],
     },
   ],
 }
@@ -65,16 +68,33 @@ export const lightgbm: LayoutSpec = {
  * Where each round's trees begin is a list with one number more than there are rounds, in JSON and, after its length, in
  * UBJSON (xgboost/src/gbm/gbtree_model.cc, `iteration_indptr`). A linear model has none.
  */
-function roundsIn(bytes: Uint8Array): Picked {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+async function roundsOf(look: FileLook): Promise<Picked> {
+  const [step, isCut] = await look.answer(rounds)
+  return { meta: step === null ? [] : [['step', step]], findings: isCut ? [cutModel] : [] }
+}
+
+/** Keys are sorted, and the list stands before all trees. */
+const lengthOfStart = 4 << 20
+
+/** The number of rounds, and whether the end is not there. */
+const rounds: Question<readonly [number | null, boolean]> = {
+  text: 'rounds of xgboost',
+  fits: (value): value is readonly [number | null, boolean] => Array.isArray(value),
+  ask: async ({ source }) => {
+    const { byteLength } = source
+    const start = Buffer.from(await source.read(0, Math.min(lengthOfStart, byteLength)))
+    const end = Buffer.from(await source.read(Math.max(0, byteLength - 16), Math.min(16, byteLength)))
+    return [roundsIn(start), start[0] === brace && !/\}\s*$/.test(end.toString('latin1'))]
+  },
+}
+
+function roundsIn(start: Buffer): number | null {
   const key = 'iteration_indptr'
-  const at = buffer.indexOf(key)
-  const isCut = buffer[0] === brace && !/\}\s*$/.test(buffer.toString('latin1', buffer.length - 16))
-  const findings: Finding[] = isCut ? [cutModel] : []
-  if (at === -1) return { meta: [], findings }
-  const json = /^"\s*:\s*\[([\d\s,]*)\]/.exec(buffer.toString('latin1', at + key.length, at + (1 << 20)))?.[1]
-  const count = json === undefined ? countOfUbjson(buffer.subarray(at + key.length)) : json.split(',').length
-  return { meta: count > 0 && Number.isSafeInteger(count) ? [['step', count - 1]] : [], findings }
+  const at = start.indexOf(key)
+  if (at === -1) return null
+  const json = /^"\s*:\s*\[([\d\s,]*)\]/.exec(start.toString('latin1', at + key.length))?.[1]
+  const count = json === undefined ? countOfUbjson(start.subarray(at + key.length)) : json.split(',').length
+  return count > 0 && Number.isSafeInteger(count) ? count - 1 : null
 }
 
 /** What JSON and UBJSON begin with, and the older binary format does not. */
