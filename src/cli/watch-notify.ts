@@ -33,7 +33,7 @@ export class Notifier {
       command: '/bin/sh',
       args: ['-c', this.command],
       environment: this.environmentFor(event),
-      folder: process.cwd(),
+      folder: { path: process.cwd(), identity: null },
       timeout: null,
       signal: this.signal,
     })

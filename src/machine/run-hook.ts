@@ -1,8 +1,10 @@
 /** Starting a hook's process, as core asks for it (core/jobs/hooks/run.ts). */
 import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Readable } from 'node:stream'
-import type { HookEnd, HookProcess, RunProcess } from '../core/jobs/hooks/index.js'
+import type { HookEnd, HookFolder, HookProcess, RunProcess } from '../core/jobs/hooks/index.js'
+import { leadsThroughDescriptors, O_PATH } from '../core/storage/open-folder.js'
 import { spawned } from './spawned.js'
 
 /** Bytes of its output that are kept: the last. */
@@ -51,7 +53,29 @@ export const runHookProcess: RunProcess = (wanted) =>
 function startOf(wanted: HookProcess): ChildProcessByStdio<null, Readable, Readable> | string {
   const { command, args, folder } = wanted
   const env = environmentFor(wanted)
-  return spawned(() => spawn(command, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true }))
+  return inFolder(folder, (cwd) =>
+    spawned(() => spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })),
+  )
+}
+
+/**
+ * Calls with a path to the very folder that was looked at, which the child enters before it becomes the command; gives
+ * the system's code where another one lies there now.
+ */
+function inFolder<T>({ path, identity }: HookFolder, start: (cwd: string) => T): T | string {
+  if (identity === null || !leadsThroughDescriptors()) return start(path)
+  let fd: number
+  try {
+    fd = openSync(path, O_PATH)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'ENOENT'
+  }
+  try {
+    const { dev, ino } = fstatSync(fd, { bigint: true })
+    return dev === identity.device && ino === identity.inode ? start(`/proc/self/fd/${fd}`) : 'ESTALE'
+  } finally {
+    closeSync(fd)
+  }
 }
 
 function environmentFor({ environment }: HookProcess): NodeJS.ProcessEnv {

@@ -12,19 +12,39 @@ export interface People {
 
 export const people: People = {
   user: process.geteuid?.() ?? null,
-  hasStrangers(group) {
-    const members = membersOf(group)
-    const isKnown = members.length > 0 || group === process.getegid?.()
-    return !isKnown || members.some((name) => name !== ownName() && name !== 'root')
-  },
+  hasStrangers: (group) =>
+    hasStrangers(group, { name: ownName(), group: process.getegid?.() ?? null, lists: { entries, askFor } }),
+}
+
+interface Asked {
+  /** Null for a number without a name. */
+  readonly name: string | null
+  /** The user's first group. */
+  readonly group: number | null
+  readonly lists: {
+    readonly entries: (list: 'group' | 'passwd') => readonly (readonly string[])[]
+    readonly askFor: (group: number) => readonly string[] | undefined
+  }
+}
+
+/**
+ * A user that a directory service knows is in none of this machine's own lists; then others of that service may have the
+ * group as their first one, of whom no list tells, and only a group of the user's own name is the user's alone.
+ */
+export function hasStrangers(group: number, { name, group: first, lists }: Asked): boolean {
+  const isLocal = name === null || lists.entries('passwd').some(([known]) => known === name)
+  const [groupName, members] = membersOf(group, lists)
+  if (!isLocal && groupName !== name) return true
+  const isKnown = members.length > 0 || group === first
+  return !isKnown || members.some((one) => one !== name && one !== 'root')
 }
 
 /** Those whom the group lists, and those whose first group it is (group(5), passwd(5)). */
-function membersOf(group: number): string[] {
+function membersOf(group: number, { entries, askFor }: Asked['lists']): [name: string | undefined, string[]] {
   const listed = entries('group').find(([, , id]) => Number(id) === group) ?? askFor(group)
   const members = (listed?.[3] ?? '').split(',').filter((name) => name !== '')
   const first = entries('passwd').flatMap(([name, , , id]) => (Number(id) === group ? [name ?? ''] : []))
-  return [...new Set([...members, ...first])]
+  return [listed?.[0], [...new Set([...members, ...first])]]
 }
 
 function entries(list: 'group' | 'passwd'): string[][] {

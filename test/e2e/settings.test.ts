@@ -262,6 +262,11 @@ describe('a ckpt.yaml that somebody else may have written', () => {
     chmodSync(exp, 0o777)
     expect((await ckpt(['verify', run])).stderr).toContain(`${file} is left out: anybody may write in ${exp}`)
     chmodSync(exp, 0o1777)
+    // Anybody may put a program of theirs beside it, which its hooks would take for the user's.
+    expect((await ckpt(['verify', run])).stderr).toContain(
+      `${file} is left out: anybody may write in ${exp}, where its hooks would run`,
+    )
+    writeFileSync(file, 'find: {num: 1}\n')
     expect((await ckpt(['verify', run])).stderr).toBe('')
   })
 

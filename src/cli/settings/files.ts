@@ -1,5 +1,5 @@
 /** The files of settings that hold for a folder. */
-import { isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import type { ParsedConfig } from './settings-file.js'
 import { findConfigs, readConfig } from './find-files.js'
 import { reasonOf, StorageError } from '../../core/errors.js'
@@ -41,6 +41,10 @@ export async function loadSettings(
   return paths.length === 0 ? { files: [], leftOut: [] } : parseSettings(storage, paths, commandIds, leniency)
 }
 
+function folderOf({ real, folder }: Way) {
+  return { path: dirname(real), identity: folder }
+}
+
 /** The user's own file (XDG Base Directory Specification: a relative path is as none). */
 function ownFile(): string {
   const set = process.env['XDG_CONFIG_HOME'] ?? ''
@@ -60,7 +64,8 @@ async function parseSettings(
   const library = await import('yaml')
   const names = commandIds.map((id) => id.replaceAll(':', ' '))
   const read = async (path: string, way: Way) => {
-    const config = parseConfig(await readConfig(storage, way.real, way), path, names, library, way.real)
+    const config = parseConfig(await readConfig(storage, way.real, way), path, names, library, folderOf(way))
+    if (config.hooks !== null && way.hooksDoubt !== null) return way.hooksDoubt
     return { config, named: await readTrust(config, path === ownFile()) }
   }
   let trusted = { folders: [] as readonly string[], group: false }

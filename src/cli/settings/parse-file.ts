@@ -1,6 +1,7 @@
 /** The text of a `ckpt.yaml`: commands, and for each its flags by their names; beside them the hooks. */
 import { dirname } from 'node:path'
 import type { Node } from 'yaml'
+import type { HookFolder } from '../../core/jobs/hooks/index.js'
 import {
   unknownKey,
   YamlText,
@@ -23,7 +24,7 @@ export interface ParsedConfig {
   /** Absolute. */
   readonly path: string
   /** The folder that the file itself lies in, behind all links: there its hooks run. */
-  readonly folder: string
+  readonly folder: HookFolder
   /** By the commands' names. */
   readonly sections: ReadonlyMap<string, Section>
   /** Folders whose settings are taken, whichever user owns them; as written in the file. */
@@ -47,14 +48,14 @@ export interface Section {
 const others = ['hooks', 'layouts', 'trust', 'complete'] as const
 
 /**
- * `commands` are the names that sections may have; `real` is the file's own path, behind all links. Throws ConfigError.
+ * `commands` are the names that sections may have; `folder` is the file's own, behind all links. Throws ConfigError.
  */
 export function parseConfig(
   text: string,
   path: string,
   commands: readonly string[],
   library: YamlLibrary,
-  real = path,
+  folder: HookFolder = { path: dirname(path), identity: null },
 ): ParsedConfig {
   const yaml = new YamlText(text, path, library)
   const sections = new Map<string, Section>()
@@ -71,7 +72,7 @@ export function parseConfig(
   const trust = behind('trust')
   return {
     path,
-    folder: dirname(real),
+    folder,
     sections,
     trust: trust === undefined ? [] : entryOf(yaml, trust).values,
     yaml,

@@ -4,6 +4,7 @@
  */
 import { lstatSync, readlinkSync, type BigIntStats } from 'node:fs'
 import { dirname, join, parse, sep } from 'node:path'
+import type { Identity } from './find-files.js'
 import type { People } from '../../machine/users-and-groups.js'
 import { quoteWord } from '../../core/formats/text/shell-words.js'
 
@@ -26,8 +27,12 @@ export interface Way {
   readonly real: string
   readonly device: bigint
   readonly inode: bigint
+  /** Of the folder that it lies in. */
+  readonly folder: Identity | null
   /** Null where nobody else can have a hand in it. */
   readonly doubt: Doubt | null
+  /** Why no command may run in that folder, which for the file itself is good enough. */
+  readonly hooksDoubt: Doubt | null
 }
 
 const othersMayWrite = 0o002
@@ -46,12 +51,13 @@ export function followWay(path: string, people: People, trusted: Trusted): Way |
   const { root } = parse(path)
   const left = path.split(sep)
   let at = root
+  let folder: Looked | null = null
   for (let links = 0; ;) {
     const next = join(at, left.shift() ?? '')
     const stat = look(next)
     if (stat === null) return doubts.first === null ? null : { ...nowhere, real: next, doubt: doubts.first }
     if ('reason' in stat) return { ...nowhere, real: next, doubt: doubts.first ?? stat }
-    const what = { path: next, owner: Number(stat.uid), group: Number(stat.gid), mode: Number(stat.mode) }
+    const what = lookedAt(next, stat)
     const isLast = left.length === 0
     if (isLast) doubts.lookAtFolder(ownerOf(at), dirname(next))
     if (stat.isSymbolicLink()) {
@@ -63,15 +69,21 @@ export function followWay(path: string, people: People, trusted: Trusted): Way |
       left.unshift(...target.split(sep))
     } else if (isLast) {
       doubts.lookAtFile(what)
-      return { real: next, device: stat.dev, inode: stat.ino, doubt: doubts.first }
+      const hooksDoubt = folder === null ? null : doubts.ofCommandsIn(folder)
+      return { real: next, ...what.identity, folder: folder?.identity ?? null, doubt: doubts.first, hooksDoubt }
     } else {
       doubts.lookAtWay(what)
       at = next
+      folder = what
     }
   }
 }
 
-const nowhere = { device: 0n, inode: 0n }
+const nowhere = { device: 0n, inode: 0n, folder: null, hooksDoubt: null }
+
+function lookedAt(path: string, { uid, gid, mode, dev, ino }: BigIntStats): Looked {
+  return { path, owner: Number(uid), group: Number(gid), mode: Number(mode), identity: { device: dev, inode: ino } }
+}
 
 /** Null where nothing is; a doubt where the way is closed to the user. */
 function look(path: string): BigIntStats | Doubt | null {
@@ -106,6 +118,7 @@ interface Looked {
   readonly owner: number
   readonly group: number
   readonly mode: number
+  readonly identity: Identity
 }
 
 class Doubts {
@@ -132,6 +145,13 @@ class Doubts {
   /** The folders of the file and of links to it: their owners can replace the file. */
   lookAtFolder(owner: number, path: string): void {
     this.lookAtOwner('the folder', path, owner)
+  }
+
+  /** Where anybody may put a program or a module, as in /tmp, the sticky bit does not help. */
+  ofCommandsIn(folder: Looked): Doubt | null {
+    const own = new Doubts(this.file, this.people, this.trusted)
+    own.lookAtMode(folder, `in ${folder.path}, where its hooks would run`)
+    return own.first === null ? null : { ...own.first, hint: 'move it into a folder of your own' }
   }
 
   lookAtWay(what: Looked): void {

@@ -72,6 +72,23 @@ describe('settings are taken', () => {
     expect(followWay(file, { user: null, hasStrangers: () => true }, nobody)?.doubt).toBeNull()
   })
 
+  it('with hooks only where nobody else can put anything beside it', async () => {
+    const folder = join(temporary(), 'shared')
+    const file = settingsIn(folder)
+    chmodSync(folder, 0o1777)
+    expect(followWay(file, alone, nobody)?.doubt).toBeNull()
+    const reasons = async (text: string) => {
+      writeFileSync(file, text)
+      const { leftOut } = await loadSettings(localStorage(), folder, ['find'], { unreadable: false, mistaken: false })
+      return leftOut.filter(({ path }) => path === file).map(({ reason }) => reason)
+    }
+    expect(await reasons('find: {num: 1}\n')).toEqual([])
+    const withHooks = 'hooks: [{key: k, verify: ./check}]\n'
+    expect(await reasons(withHooks)).toEqual([`anybody may write in ${folder}, where its hooks would run`])
+    chmodSync(folder, 0o755)
+    expect(await reasons(withHooks)).toEqual([])
+  })
+
   it('in a thousand swaps never from a file that is not the one that was looked at', async () => {
     const root = temporary()
     const file = settingsIn(root)

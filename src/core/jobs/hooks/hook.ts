@@ -46,8 +46,15 @@ export interface Hook {
   /** Seconds, after which a command is stopped; null for none. */
   readonly timeout: number | null
   readonly position: FilePosition
-  /** Absolute: the folder of the file that it stands in, and there its commands run. */
-  readonly folder: string
+  readonly folder: HookFolder
+}
+
+/** The folder of the file that a hook stands in, where its commands run. */
+export interface HookFolder {
+  /** Absolute. */
+  readonly path: string
+  /** The very folder that was looked at: whoever owns one above it can put another there. Null where none was. */
+  readonly identity: { readonly device: bigint; readonly inode: bigint } | null
 }
 
 /** By the key of a parameter file, or by a pattern for names of files. */

@@ -5,7 +5,7 @@ import type { Node } from 'yaml'
 import { ConfigError, unknownKey, type Pair, type Scalar, type YamlText } from '../../formats/yaml/config-yaml.js'
 import { parseDuration } from '../../choosing/expression/index.js'
 import { WordMistake } from '../../formats/text/shell-words.js'
-import { placeholdersOf, steps, type Command, type Hook, type Selector, type Step } from './hook.js'
+import { placeholdersOf, steps, type Command, type Hook, type HookFolder, type Selector, type Step } from './hook.js'
 import { parseWord, refusePlaceholders } from './placeholders.js'
 import { splitCommand } from './command-words.js'
 
@@ -13,8 +13,8 @@ const keys = ['key', 'match', ...steps, 'shell', 'timeout']
 const example = 'hooks: [{key: tokenizer, transfer: "cp {source} {target}"}]'
 const allPlaceholders = [...new Set(Object.values(placeholdersOf).flat())]
 
-/** What stands behind `hooks:`, in the file's order; `folder` (absolute) is where they run, else beside it. Throws ConfigError. */
-export function parseHooks(yaml: YamlText, node: Node | null, folder?: string): Hook[] {
+/** What stands behind `hooks:`, in the file's order; `folder` is where they run, else beside it. Throws ConfigError. */
+export function parseHooks(yaml: YamlText, node: Node | null, folder?: HookFolder): Hook[] {
   const items = node === null ? [] : yaml.itemsOf(node)
   if (items === null) throw new ConfigError(yaml.positionOf(node), 'hooks is a list', { hint: example })
   const hooks = items.map((item) => parseHook(yaml, item, item ?? node, folder))
@@ -22,7 +22,7 @@ export function parseHooks(yaml: YamlText, node: Node | null, folder?: string): 
   return hooks
 }
 
-function parseHook(yaml: YamlText, item: Node | null, near: Node | null, folder?: string): Hook {
+function parseHook(yaml: YamlText, item: Node | null, near: Node | null, folder?: HookFolder): Hook {
   const position = yaml.positionOf(near)
   if (item === null) throw new ConfigError(position, 'a hook says nothing', { hint: example })
   const values = new Map<string, Scalar>()
@@ -34,7 +34,7 @@ function parseHook(yaml: YamlText, item: Node | null, near: Node | null, folder?
     if (value !== undefined) commands.set(step, parseCommand(value, step, shell))
   }
   const selector = parseSelector(values, position)
-  const at = { position, folder: folder ?? dirname(position.path) }
+  const at = { position, folder: folder ?? { path: dirname(position.path), identity: null } }
   if (commands.size > 0) return { selector, commands, timeout: readTimeout(values), ...at }
   throw new ConfigError(position, 'a hook without a command', { hint: `give it one or more of ${steps.join(', ')}` })
 }

@@ -2,6 +2,7 @@
 import { CkptError } from '../../errors.js'
 import { positionText } from '../../formats/yaml/config-yaml.js'
 import type { ChosenHook } from './choose.js'
+import type { HookFolder } from './hook.js'
 import { fillWords, variableOf, type Values } from './placeholders.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
 
@@ -11,8 +12,8 @@ export interface HookProcess {
   readonly args: readonly string[]
   /** Beside this process's own environment, from which an outer hook's are taken out. */
   readonly environment: Readonly<Record<string, string>>
-  /** Absolute: where it runs. */
-  readonly folder: string
+  /** Where it runs. */
+  readonly folder: HookFolder
   /** Seconds; null for none. */
   readonly timeout: number | null
   readonly signal?: AbortSignal | undefined
@@ -82,7 +83,7 @@ function failed(
       ...more,
       ...shown,
     ].join('\n'),
-    { hint: hintFor(reason, argv[0] ?? '', hook.folder) },
+    { hint: hintFor(reason, argv[0] ?? '', hook.folder.path) },
   )
 }
 
@@ -105,5 +106,7 @@ function hintFor(reason: HookEnd['reason'], program: string, folder: string): st
   if (reason.kind !== 'unstarted') return 'mend the hook or what it was given; nothing half done was left'
   if (reason.errno === 'ENOENT')
     return `is ${program} installed, and on the PATH? A relative path is looked up in ${folder}`
+  if (reason.errno === 'ESTALE')
+    return `another folder was put in the place of ${folder}: see who changes it, then try again`
   return `may ${program} be executed?`
 }

@@ -42,7 +42,12 @@ describe('the hooks of a ckpt.yaml', () => {
     timeout: 10m
 `)
     expect(
-      hooks.map(({ selector, commands, timeout, folder }) => [selector.kind, [...commands.keys()], timeout, folder]),
+      hooks.map(({ selector, commands, timeout, folder }) => [
+        selector.kind,
+        [...commands.keys()],
+        timeout,
+        folder.path,
+      ]),
     ).toEqual([
       ['key', ['transfer'], null, '/exp'],
       ['match', ['save', 'load'], 600, '/exp'],

@@ -110,5 +110,5 @@ describe('a hook', () => {
 })
 
 function copyOf(chosen: ChosenHook, folder: string): ChosenHook {
-  return { ...chosen, hook: { ...chosen.hook, folder } }
+  return { ...chosen, hook: { ...chosen.hook, folder: { path: folder, identity: null } } }
 }
