@@ -13,6 +13,8 @@ export function sourceOf(handle: ReadHandle): FileSource {
   return {
     byteLength: handle.size,
     read: async (offset, length) => {
+      const { head } = handle
+      if (head !== undefined && offset + length <= head.length) return head.subarray(offset, offset + length)
       const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(length, handle.size - offset)))
       return bytes.subarray(0, await handle.read(bytes, offset))
     },

@@ -68,7 +68,15 @@ export class LocalReadHandle implements ReadHandle {
     readonly path: string,
     readonly fd: number,
     readonly size: number,
+    readonly head?: Uint8Array,
   ) {}
+
+  /** With its first `length` bytes, if any are wanted. */
+  static of(path: string, fd: number, size: number, length: number): LocalReadHandle {
+    if (length === 0 || size === 0) return new LocalReadHandle(path, fd, size)
+    const bytes = bytesFor(Math.min(length, size))
+    return new LocalReadHandle(path, fd, size, bytes.subarray(0, readFully(fd, bytes, 0)))
+  }
 
   async read(into: Uint8Array, position: number): Promise<number> {
     const count = throwingStorageErrors(this.path, () => readFully(this.fd, into, position))

@@ -51,7 +51,7 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
     permissionsDecide: permissionsDecideAt,
     // The system's own: Node's takes `..` in a link's text for the folder above the text, not above where that leads.
     resolve: async (paths) => resultOfEach(paths, (path) => fs.realpathSync.native(path)),
-    open: async (path) => throwingStorageErrors(path, () => toReadHandle(path, local.openToRead(path))),
+    open: async (path, head) => throwingStorageErrors(path, () => toReadHandle(path, local.openToRead(path), head)),
     // Loaded when needed: threads and hashes would slow down the start of every command.
     sweep: async (find, options) =>
       (await import('./bulk-read.js')).readInBulk(find, options ?? {}, storageErrorOf, (path) => local.judge(path)),
@@ -407,12 +407,14 @@ function withStats(fd: number): OpenFile {
   return { fd, stats: fs.fstatSync(fd) }
 }
 
-function toReadHandle(path: string, { fd, stats }: OpenFile): ReadHandle {
-  if (!stats.isFile()) {
+function toReadHandle(path: string, { fd, stats }: OpenFile, head = 0): ReadHandle {
+  try {
+    if (!stats.isFile()) throw noRegularFile(path, stats)
+    return LocalReadHandle.of(path, fd, stats.size, head)
+  } catch (error) {
     fs.closeSync(fd)
-    throw noRegularFile(path, stats)
+    throw error
   }
-  return new LocalReadHandle(path, fd, stats.size)
 }
 
 /** The file is closed then. */

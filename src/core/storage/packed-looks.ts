@@ -59,23 +59,67 @@ class Columns {
   }
 
   private statAt(row: number): Stat {
-    const { times, identities, sizes, traits } = this
-    const [long, double, word] = [longs * row, doubles * row, words * row]
-    const modifiedNs = times[long] ?? 0n
-    return {
-      kind: kinds[traits[word] ?? 0] ?? 'other',
-      size: sizes[double] ?? 0,
-      modified: Number(modifiedNs) / 1e9,
-      modifiedNs,
-      changedNs: times[long + 1] ?? 0n,
-      allocated: sizes[double + 1] ?? 0,
-      device: identities[long + 2] ?? 0n,
-      inode: identities[long + 3] ?? 0n,
-      links: traits[word + 1] ?? 0,
-      mode: traits[word + 2] ?? 0,
-      owner: traits[word + 3] ?? 0,
-      group: traits[word + 4] ?? 0,
-    }
+    return new StatInColumns(this, row)
+  }
+}
+
+/** Of tens of thousands of files two or three numbers are asked for, and a whole stat has a dozen, four of them large. */
+class StatInColumns implements Stat {
+  constructor(
+    private readonly columns: Columns,
+    private readonly row: number,
+  ) {}
+
+  get kind(): EntryKind {
+    return kinds[this.word(0)] ?? 'other'
+  }
+
+  get size(): number {
+    return this.columns.sizes[doubles * this.row] ?? 0
+  }
+
+  get allocated(): number {
+    return this.columns.sizes[doubles * this.row + 1] ?? 0
+  }
+
+  get modified(): number {
+    return Number(this.modifiedNs) / 1e9
+  }
+
+  get modifiedNs(): bigint {
+    return this.columns.times[longs * this.row] ?? 0n
+  }
+
+  get changedNs(): bigint {
+    return this.columns.times[longs * this.row + 1] ?? 0n
+  }
+
+  get device(): bigint {
+    return this.columns.identities[longs * this.row + 2] ?? 0n
+  }
+
+  get inode(): bigint {
+    return this.columns.identities[longs * this.row + 3] ?? 0n
+  }
+
+  get links(): number {
+    return this.word(1)
+  }
+
+  get mode(): number {
+    return this.word(2)
+  }
+
+  get owner(): number {
+    return this.word(3)
+  }
+
+  get group(): number {
+    return this.word(4)
+  }
+
+  private word(at: number): number {
+    return this.columns.traits[words * this.row + at] ?? 0
   }
 }
 

@@ -63,6 +63,8 @@ export interface ReadHandle {
   readonly path: string
   /** Bytes, as the file was when it was opened. */
   readonly size: number
+  /** Its first bytes, where they were read when it was opened. */
+  readonly head?: Uint8Array | undefined
   /** Fills `into` from `position` as far as the file reaches; gives the count of bytes read. */
   read(into: Uint8Array, position: number): Promise<number>
   /** What the open file is now, whatever its name has come to lead to. */
@@ -234,8 +236,11 @@ export interface ReadStorage {
   permissionsDecide?(path: string): boolean
   /** The path with all links resolved. */
   resolve(paths: readonly string[]): Promise<Result<string>[]>
-  /** Opens one file for reading at any place. Throws StorageError. */
-  open(path: string): Promise<ReadHandle>
+  /**
+   * Opens one file for reading at any place. Its first `head` bytes may be read with it, which saves going back and forth
+   * where many small files are looked into. Throws StorageError.
+   */
+  open(path: string, head?: number): Promise<ReadHandle>
   /**
    * Reads every byte of the files that `find` gives once, several files at a time and in bounded memory; gives the
    * checksums that were asked for. A file that ends early is an error (`EIO`). Throws CkptError `interrupted` and what

@@ -1,10 +1,18 @@
 /** Is a checkpoint whole? Graded, with the exact cause (docs/design.md §6). */
 import { basename } from 'node:path'
-import { isParameterFile, loneLayout, withHealth, type Checkpoint, type Finding } from '../../checkpoint.js'
+import {
+  isParameterFile,
+  loneLayout,
+  withHealth,
+  type Checkpoint,
+  type Finding,
+  type ParamFile,
+} from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { UnpackingBudget } from '../../formats/compression/unpacking-budget.js'
 import { isIndexName } from '../../formats/safetensors/weight-map.js'
 import {
+  batches,
   explainTemporary,
   folderReason,
   listFiles,
@@ -16,14 +24,15 @@ import {
 import type { ReadStorage, Sweep } from '../../storage/storage.js'
 import type { Sum, Sums } from './checksums.js'
 import { isEmptyDamage } from './empty.js'
-import { expectedSums, inspectDistributed } from './distributed.js'
+import { expectedSums, inspectDistributed, mayBeDistributed } from './distributed.js'
+import type { Kind } from './file-kind.js'
 import { findMissingBelow } from './missing-below.js'
 import { compareKind, inspectFile, withSum, type Inspected, type InspectOptions, type Rest } from './inspect.js'
-import { inspectOcdbt } from './ocdbt.js'
+import { inspectOcdbt, isOcdbtManifest } from './ocdbt.js'
 import { fewestWitnesses, findMissing, findMissingShards } from './missing.js'
 import { Neighbours } from './neighbours.js'
 import { inspectTensorFlow } from './tensorflow.js'
-import { inspectZarrFolders } from './zarr-folders.js'
+import { inspectZarrFolders, isZarrTree } from './zarr-folders.js'
 import { findPartSaves } from './racing-saves.js'
 import { inspectIndex, Shards } from './shard-index.js'
 
@@ -105,33 +114,38 @@ async function check(
   const storage = ScanTree.readingFiles(remembering)
   const missing = findMissing(siblings)
   const neighbours = new Neighbours(storage, siblings, which)
-  const contents = await listFiles(storage, which)
-  const missingBelow = await findMissingBelow(storage, siblings, which, contents)
   const unpacking = UnpackingBudget.forPickles()
   const inspected: Inspection[] = []
   const odd: (readonly Finding[])[] = []
-  const inspect = async (): Promise<Rest[]> => {
-    for (const checkpoint of which) {
+  const names = new NamesOf()
+  const inspectBatch = async (batch: readonly Checkpoint[]): Promise<void> => {
+    const contents = await listFiles(storage, batch)
+    for (const checkpoint of batch) {
       if (options.signal?.aborted === true) throw new CkptError('interrupted', 'interrupted while checking')
       const found = contents.get(checkpoint) ?? { files: [], findings: [] }
       const how = { level, isSummed: isSummed(checkpoint), signal: options.signal, unpacking }
-      inspected.push(await inspectContents(storage, checkpoint, found, neighbours, how))
+      const here = names.note(checkpoint, found.files)
+      inspected.push(await inspectContents(storage, checkpoint, { ...found, names: here }, neighbours, how))
     }
+  }
+  const inspect = async (): Promise<Rest[]> => {
+    for (const batch of batches(which, atOnce)) await inspectBatch(batch)
     for (const [index, checkpoint] of which.entries()) {
       odd.push(await findOddKinds(storage, checkpoint, inspected[index]?.unjudged ?? [], neighbours))
     }
     return inspected.flatMap(({ rests }) => rests)
   }
   const read = level === 'deep' ? await readRests(storage, which, inspect, options) : await readNothing(inspect)
+  const missingBelow = await findMissingBelow(storage, siblings, which, names.byPath)
   return which.map((checkpoint, index) => {
-    const { findings = [], rests = [] } = inspected[index] ?? {}
+    const { findings = [], rests = [], unlisted = [] } = inspected[index] ?? {}
     const all = uniteFindings(
       withoutThose(checkpoint.health.findings, findings),
       findings,
       odd[index] ?? [],
       rests.flatMap((rest) => read.get(rest)?.findings ?? []),
-      contents.get(checkpoint)?.findings ?? [],
-      withoutThere(missing.get(checkpoint.path) ?? [], contents.get(checkpoint)),
+      unlisted,
+      withoutThere(missing.get(checkpoint.path) ?? [], names.byPath.get(checkpoint.path) ?? []),
       missingBelow.get(checkpoint.path) ?? [],
     )
     const sums = rests.flatMap((rest): [string, Sum][] => {
@@ -149,8 +163,24 @@ function withoutThose(structure: readonly Finding[], findings: readonly Finding[
 }
 
 /** What the others have and is here too, but as no file, is reported as what it is. */
-function withoutThere(missing: readonly Finding[], contents: CheckpointFiles | undefined): readonly Finding[] {
-  return missing.filter(({ file }) => contents?.files.every(({ name }) => name !== file) ?? true)
+function withoutThere(missing: readonly Finding[], names: readonly string[]): readonly Finding[] {
+  return missing.filter(({ file }) => file === undefined || !names.includes(file))
+}
+
+/** Checkpoints whose files are in memory together: a run can have a hundred thousand. */
+const atOnce = 256
+
+/** The names of the files in checkpoints; those that follow one another and have the same share one list. */
+class NamesOf {
+  readonly byPath = new Map<string, readonly string[]>()
+  private last: readonly string[] = []
+
+  note({ path }: Checkpoint, files: readonly MeasuredFile[]): readonly string[] {
+    const isSame = files.length === this.last.length && files.every(({ name }, at) => name === this.last[at])
+    if (!isSame) this.last = files.map(({ name }) => name)
+    this.byPath.set(path, this.last)
+    return this.last
+  }
 }
 
 interface Read {
@@ -197,14 +227,23 @@ async function readNothing(inspect: () => Promise<unknown>): Promise<ReadonlyMap
 
 /** A file of which only the others of its name tell whether it is what it should be. */
 interface Unjudged {
-  readonly file: MeasuredFile
+  readonly name: string
+  /** Its place among the files of the checkpoint. */
+  readonly at: number
   readonly kind: 'text' | 'opaque'
 }
 
 interface Inspection {
   readonly findings: readonly Finding[]
+  /** What could not be looked at. */
+  readonly unlisted: readonly Finding[]
   readonly unjudged: readonly Unjudged[]
   readonly rests: readonly Rest[]
+}
+
+interface Contents extends CheckpointFiles {
+  /** Of the files, in their order. */
+  readonly names: readonly string[]
 }
 
 interface ContentsOptions extends InspectOptions {
@@ -214,43 +253,73 @@ interface ContentsOptions extends InspectOptions {
 async function inspectContents(
   storage: ReadStorage,
   checkpoint: Checkpoint,
-  { files }: CheckpointFiles,
+  { files, names, findings: unlisted }: Contents,
   neighbours: Neighbours,
   options: ContentsOptions,
 ): Promise<Inspection> {
   const found: (readonly Finding[])[] = []
   const rests: Rest[] = []
   const unjudged: Unjudged[] = []
+  const kinds = new Map<string, Kind>()
   const tensors = new Map<string, ReadonlySet<string>>()
   const itself = checkpoint.kind === 'file' ? checkpoint.name : undefined
   const known = new Set(checkpoint.health.findings.map((finding) => finding.file ?? itself))
   const expected = options.level === 'deep' ? await expectedSums(storage, files) : new Map<string, string>()
-  for (const file of files) {
+  for (const [at, file] of files.entries()) {
     // A temporary file is loaded by nothing, so nothing about it is damage of this checkpoint.
     if (file.stat?.kind !== 'file' || explainTemporary(basename(file.name)) !== null) continue
     const inspected = known.has(file.name) ? unread : await lookInto(storage, checkpoint, file, neighbours, options)
-    found.push(inspected.findings)
+    if (inspected.findings.length > 0) found.push(inspected.findings)
     const { kind } = inspected
-    if (kind !== null) neighbours.note(checkpoint, file, kind)
-    if (kind === 'text' || kind === 'opaque') unjudged.push({ file, kind })
+    if (kind !== null) kinds.set(file.name, kind)
+    if (kind === 'text' || kind === 'opaque') unjudged.push({ name: file.name, at, kind })
     if (inspected.tensors !== null) tensors.set(file.name, inspected.tensors)
     const rest = restWith(file, inspected.rest, options.isSummed, expected.get(file.name))
     if (rest !== null) rests.push(rest)
   }
-  const shards = new Shards(storage, files, tensors)
-  for (const file of files) {
-    if (!isIndexName(file.name) || (file.stat?.size ?? 0) === 0 || known.has(file.name)) continue
-    found.push(await inspectIndex(storage, file, shards))
+  neighbours.note(checkpoint, kinds)
+  const marks = marksOf(names)
+  if (marks.hasIndex) {
+    const shards = new Shards(storage, files, tensors)
+    for (const file of files) {
+      if (!isIndexName(file.name) || (file.stat?.size ?? 0) === 0 || known.has(file.name)) continue
+      found.push(await inspectIndex(storage, file, shards))
+    }
   }
-  found.push(findMissingShards(files.map((file) => file.name)), findUnfinishedFolders(files))
-  found.push(
-    await inspectDistributed(storage, files),
-    await inspectOcdbt(storage, files),
-    await inspectZarrFolders(storage, files),
-  )
+  found.push(marks.missingShards, marks.unfinished)
+  if (marks.isDistributed) found.push(await inspectDistributed(storage, files))
+  if (marks.isOcdbt) found.push(await inspectOcdbt(storage, files))
+  if (marks.isZarr) found.push(await inspectZarrFolders(storage, files))
   if (options.level === 'deep') found.push(await inspectTensorFlow(storage, files, options.signal))
   found.push(await findFolders(storage, checkpoint, files, neighbours))
-  return { findings: found.flat(), unjudged, rests }
+  return { findings: found.flat(), unlisted, unjudged, rests }
+}
+
+/** What the names of a checkpoint's files tell: asked once of those that follow one another and have the same. */
+interface Marks {
+  readonly hasIndex: boolean
+  readonly isDistributed: boolean
+  readonly isOcdbt: boolean
+  readonly isZarr: boolean
+  readonly missingShards: readonly Finding[]
+  readonly unfinished: readonly Finding[]
+}
+
+const marksByNames = new WeakMap<readonly string[], Marks>()
+
+function marksOf(names: readonly string[]): Marks {
+  const known = marksByNames.get(names)
+  if (known !== undefined) return known
+  const marks: Marks = {
+    hasIndex: names.some(isIndexName),
+    isDistributed: mayBeDistributed(names),
+    isOcdbt: names.some(isOcdbtManifest),
+    isZarr: names.some(isZarrTree),
+    missingShards: findMissingShards(names),
+    unfinished: findUnfinishedFolders(names),
+  }
+  marksByNames.set(names, marks)
+  return marks
 }
 
 /** Asked once all files have been looked into, so that none is opened again to compare others with it. */
@@ -261,9 +330,13 @@ async function findOddKinds(
   neighbours: Neighbours,
 ): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const { file, kind } of unjudged) {
-    if (neighbours.isAlike(checkpoint, file.name, kind)) continue
-    const common = await neighbours.commonKindOf(checkpoint, file.name)
+  let files: readonly MeasuredFile[] | undefined
+  for (const { name, at, kind } of unjudged) {
+    if (neighbours.isAlike(checkpoint, name, kind)) continue
+    const common = await neighbours.commonKindOf(checkpoint, name)
+    files ??= (await listFiles(storage, [checkpoint])).get(checkpoint)?.files ?? []
+    const file = files[at]
+    if (file?.name !== name) continue
     findings.push(...(await compareKind(storage, file, kind, common, isParameterFile(checkpoint, file.path))))
   }
   return findings
@@ -319,9 +392,9 @@ async function findFolders(
   neighbours: Neighbours,
 ): Promise<Finding[]> {
   if (checkpoint.kind === 'file') return []
-  const here = new Set(files.map(({ path }) => path))
+  const absent = filesNotAmong(files, checkpoint)
+  if (absent.length === 0) return []
   const findings: Finding[] = []
-  const absent = checkpoint.files.filter((file) => !here.has(file.path))
   const stats = await storage.stat(absent.map(({ path }) => path))
   for (const [index, { path }] of absent.entries()) {
     const stat = stats[index]
@@ -334,13 +407,25 @@ async function findFolders(
   return findings
 }
 
+/** Both have an order of their own, mostly the same: which of so few is which is looked for before a table is made. */
+function filesNotAmong(files: readonly MeasuredFile[], checkpoint: Checkpoint): readonly ParamFile[] {
+  if (files.length > fewFiles) {
+    const here = new Set(files.map(({ path }) => path))
+    return checkpoint.files.filter(({ path }) => !here.has(path))
+  }
+  return checkpoint.files.filter(({ path }) => !files.some((file) => file.path === path))
+}
+
+const fewFiles = 16
+
 /** torch.distributed.checkpoint writes `.metadata` after all data (filesystem.py, `FileSystemWriter.finish`). */
-function findUnfinishedFolders(files: readonly MeasuredFile[]): Finding[] {
-  const names = new Set(files.map((file) => file.name))
-  const folders = new Set(files.filter((file) => file.name.endsWith('.distcp')).map((file) => folderOf(file.name)))
+function findUnfinishedFolders(names: readonly string[]): Finding[] {
+  const folders = new Set(names.filter((name) => name.endsWith('.distcp')).map(folderOf))
+  if (folders.size === 0) return []
+  const here = new Set(names)
   return [...folders]
     .map((folder) => `${folder}.metadata`)
-    .filter((file) => !names.has(file) && ![...names].some((name) => isRankMetadata(name, folderOf(file))))
+    .filter((file) => !here.has(file) && !names.some((name) => isRankMetadata(name, folderOf(file))))
     .map((file) => ({ grade: 'unfinished', file, reason: 'not there; it is written after all the data beside it' }))
 }
 

@@ -38,6 +38,11 @@ export async function inspectDistributed(storage: ReadStorage, files: readonly M
   return findings
 }
 
+/** False where `inspectDistributed` finds nothing in files of these names. */
+export function mayBeDistributed(names: readonly string[]): boolean {
+  return names.some((name) => name.includes('/') || name === integrityFile || signs.some((sign) => name.includes(sign)))
+}
+
 /** Each name that marks a file as that of one process among several has one of these in it. */
 const signs = ['.metadata', 'rank', 'rng_state_', 'random_states_', 'layer_']
 

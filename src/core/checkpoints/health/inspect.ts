@@ -33,6 +33,7 @@ import {
   refuseUnsafeArchive,
   refuseUnsafeFile,
   refuseUnsafePacked,
+  isWorthReading,
 } from './unsafe-pickles.js'
 import { isUnpackable } from '../../formats/compression/unpack-first.js'
 import { UnpackingBudget } from '../../formats/compression/unpacking-budget.js'
@@ -92,20 +93,58 @@ export async function inspectFile(
   options: InspectOptions,
 ): Promise<Inspected> {
   try {
-    return await withFile(storage, file.path, async (handle) => {
+    const handle = await storage.open(file.path, longHead)
+    try {
       const tell = (what: string) => storage.custody.warn(`${file.path} ${what}`)
-      const { unpacking = UnpackingBudget.forPickles() } = options
-      const inspected = await inspectHandle(handle, file, around, { ...options, unpacking, tell, isMember: false })
-      if (around.isAlone && around.isParameter) {
-        await refuseZeroTail(sourceOf(handle), await checkTensors(storage, file.path), around)
-      }
-      if (!isOnnx(file.name)) return inspected
-      return { ...inspected, findings: await findMissingData(storage, file.path, file.name) }
-    })
+      return (
+        inspectHead(handle, file, around, options, tell) ??
+        (await inspectOpen(storage, handle, file, around, options, tell))
+      )
+    } finally {
+      await handle.close()
+    }
   } catch (error) {
     const finding = toFinding(error, file.name)
     return { findings: [finding], tensors: null, rest: null, kind: null }
   }
+}
+
+async function inspectOpen(
+  storage: ReadStorage,
+  handle: ReadHandle,
+  file: MeasuredFile,
+  around: Surroundings,
+  options: InspectOptions,
+  tell: MemberLook['tell'],
+): Promise<Inspected> {
+  const { unpacking = UnpackingBudget.forPickles() } = options
+  const inspected = await inspectHandle(handle, file, around, { ...options, unpacking, tell, isMember: false })
+  if (around.isAlone && around.isParameter) {
+    await refuseZeroTail(sourceOf(handle), await checkTensors(storage, file.path), around)
+  }
+  if (!isOnnx(file.name)) return inspected
+  return { ...inspected, findings: await findMissingData(storage, file.path, file.name) }
+}
+
+/**
+ * What the first bytes tell of a file of which nothing else is looked at, as of most: tens of thousands of them wait for
+ * nothing more. Null where more must be read, or the first bytes were not read with the opening.
+ */
+function inspectHead(
+  { head, size }: ReadHandle,
+  { name, path }: MeasuredFile,
+  { isAlone, isNeverEmpty }: Surroundings,
+  { level, signal }: InspectOptions,
+  tell: MemberLook['tell'],
+): Inspected | null {
+  if (head === undefined || isAlone || signal?.aborted === true || isOnnx(name)) return null
+  refuseStandIn(name, head, { isAlone, size, tell })
+  if (isUnpackable(head) || isPacked(name, head) || holdsMembers(name, head) || checkFor(name, head) !== null)
+    return null
+  const kind = kindOf(name, head.subarray(0, headLength), size)
+  if (!(kind === 'text' || kind === 'index' || (kind === 'opaque' && !isNeverEmpty))) return null
+  if (mayBePickle(kind, name, head, size) && isWorthReading(head)) return null
+  return { findings: [], tensors: null, rest: level === 'deep' ? restOf(name, path, size, []) : null, kind }
 }
 
 function toFinding(error: unknown, file: string): Finding {

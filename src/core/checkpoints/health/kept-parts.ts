@@ -26,7 +26,7 @@ class KeptParts implements ReadHandle {
     private readonly file: ReadHandle,
     /** Bytes that there were. */
     readonly size: number,
-    private readonly head: Uint8Array,
+    readonly head: Uint8Array,
     private readonly tail: Uint8Array,
   ) {
     this.path = file.path

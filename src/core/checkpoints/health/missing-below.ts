@@ -5,7 +5,7 @@
 import { basename } from 'node:path'
 import type { Checkpoint, Finding } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { explainTemporary, findLayout, listFiles, type CheckpointFiles } from '../layouts/index.js'
+import { explainTemporary, findLayout, listFiles } from '../layouts/index.js'
 import { fewestWitnesses } from './missing.js'
 import { isModelOnPurpose } from './weights-alone.js'
 import { RunOrder } from './run-order.js'
@@ -25,16 +25,19 @@ const optional = /scaler|dataloader|sampler|\.lock$/
 const ranked = /(^|\/)__\d+_\d+\.|(zero_pp|expp)_rank_|rng_state_|random_states_|integrity\.json$/
 
 /**
- * By path, what is missing in the folders of `which`. `known` are their contents; others that are asked are listed.
+ * By path, what is missing in the folders of `which`. `known` are the names of their files, by the checkpoint's path;
+ * others that are asked are listed.
  * Those still being written are not witnesses.
  */
 export async function findMissingBelow(
   storage: ReadStorage,
   siblings: readonly Checkpoint[],
   which: readonly Checkpoint[],
-  known: ReadonlyMap<Checkpoint, CheckpointFiles>,
+  known: ReadonlyMap<string, readonly string[]>,
 ): Promise<ReadonlyMap<string, readonly Finding[]>> {
-  const names = new Map([...known].map(([{ path }, { files }]) => [path, files.map(({ name }) => name)]))
+  // Most have neither folders nor indexes, and no neighbour that is not known: tens of thousands are done with.
+  if (siblings.every(({ path }) => known.get(path)?.some(isComparedName) === false)) return new Map()
+  const names = new Map(known)
   const asked = await findAsked(storage, siblings, which, names)
   const unlisted = new Map([...asked.values()].flat().map((one) => [one.path, one]))
   for (const path of names.keys()) unlisted.delete(path)
@@ -61,7 +64,7 @@ async function findAsked(
 ): Promise<ReadonlyMap<Checkpoint, readonly Checkpoint[]>> {
   const isAsked = async ({ path }: Checkpoint): Promise<boolean> => {
     const known = names.get(path)
-    if (known !== undefined) return known.some((name) => name.includes('/') || indexes.test(name))
+    if (known !== undefined) return known.some(isComparedName)
     const [listing] = await storage.list([path])
     return listing?.ok === true && listing.value.some(({ kind, name }) => kind === 'directory' || indexes.test(name))
   }
@@ -75,6 +78,10 @@ async function findAsked(
     if ((await isAsked(checkpoint)) || (await isAsked(first))) asked.set(checkpoint, others)
   }
   return asked
+}
+
+function isComparedName(name: string): boolean {
+  return name.includes('/') || indexes.test(name)
 }
 
 /** Those nearest to it on both sides; what `graded` knows of them counts. */

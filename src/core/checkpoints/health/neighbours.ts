@@ -13,8 +13,19 @@ const mostAsked = 4
 /** Others that must agree before they count. */
 const fewestAgreed = 2
 
+/** The same file in another checkpoint. */
+interface Other {
+  readonly sibling: Checkpoint
+  /** Relative to that checkpoint, with `/`. */
+  readonly name: string
+  readonly path: string
+}
+
 export class Neighbours {
-  private readonly kinds = new Map<string, Kind | Promise<Kind | null>>()
+  private readonly kinds = new Map<string, Promise<Kind | null>>()
+  /** By checkpoint, the kinds of its files that were noted: those that follow one another and have the same share them. */
+  private readonly noted = new Map<string, ReadonlyMap<string, Kind>>()
+  private lastNoted: ReadonlyMap<string, Kind> = new Map()
   /** The kind that all files of a name have that were noted; null where they differ. */
   private readonly kindOfName = new Map<string, Kind | null>()
   private readonly areAllNoted: boolean
@@ -31,9 +42,14 @@ export class Neighbours {
     this.areAllNoted = siblings.every(({ path }) => paths.has(path))
   }
 
-  /** What a file was found to be: it is not opened again to compare others with it. */
-  note(of: Checkpoint, { name, path }: { readonly name: string; readonly path: string }, kind: Kind): void {
-    this.kinds.set(path, kind)
+  /** What its files were found to be, by name: they are not opened again to compare others with them. */
+  note(of: Checkpoint, kinds: ReadonlyMap<string, Kind>): void {
+    for (const [name, kind] of kinds) this.noteName(of, name, kind)
+    if (!areSame(kinds, this.lastNoted)) this.lastNoted = kinds
+    this.noted.set(of.path, this.lastNoted)
+  }
+
+  private noteName(of: Checkpoint, name: string, kind: Kind): void {
     const known = this.kindOfName.get(nameAmong(of, name))
     if (known === undefined) this.kindOfName.set(nameAmong(of, name), kind)
     else if (known !== null && known !== kind) this.kindOfName.set(nameAmong(of, name), null)
@@ -46,7 +62,7 @@ export class Neighbours {
 
   /** Sizes in bytes of the file of that name (relative, with `/`) in some others that have it. */
   async sizesOf(of: Checkpoint, name: string): Promise<number[]> {
-    const asked = this.others(of, name).map(async (path) => remember(this.sizes, path, () => this.size(path)))
+    const asked = this.others(of, name).map(async ({ path }) => remember(this.sizes, path, () => this.size(path)))
     return (await Promise.all(asked)).filter((size) => size !== null)
   }
 
@@ -57,26 +73,32 @@ export class Neighbours {
 
   /** The kind that the file has in all others asked, where they agree; else null. */
   async commonKindOf(of: Checkpoint, name: string): Promise<Kind | null> {
-    const asked = this.others(of, name).map(async (path) => remember(this.kinds, path, () => this.kind(name, path)))
+    const asked = this.others(of, name).map(
+      async ({ sibling, name: own, path }) =>
+        this.noted.get(sibling.path)?.get(own) ?? remember(this.kinds, path, () => this.kind(name, path)),
+    )
     return agreed((await Promise.all(asked)).filter((kind) => kind !== null))
   }
 
   /** Whether the file ends in zeros in all others asked, where they agree; else null. */
   async commonEndOf(of: Checkpoint, name: string): Promise<boolean | null> {
-    const asked = this.others(of, name).map(async (path) => remember(this.ends, path, () => this.end(path)))
+    const asked = this.others(of, name).map(async ({ path }) => remember(this.ends, path, () => this.end(path)))
     return agreed((await Promise.all(asked)).filter((end) => end !== null))
   }
 
   /** Those nearest in the run's order, on both sides: a file's kind or size may have changed long ago. */
-  private others(of: Checkpoint, name: string): string[] {
+  private others(of: Checkpoint, name: string): Other[] {
     const nearest = this.nearestTo(of)
     // What lies beside the file of a checkpoint, such as a marker, is in none of the others.
-    if (of.kind === 'file') return name === of.name ? nearest.filter(isOfFormat(name)).map(({ path }) => path) : []
+    if (of.kind === 'file') {
+      const alike = name === of.name ? nearest.filter(isOfFormat(name)) : []
+      return alike.map((sibling) => ({ sibling, name: sibling.name, path: sibling.path }))
+    }
     // Of a parameter file the others' own lists tell whether they have it: nothing that is not there is asked for.
     const isListed = of.kind === 'directory' && isParameterFile(of, of.path + sep + name)
     return nearest
       .filter((sibling) => !isListed || isParameterFile(sibling, sibling.path + sep + name))
-      .map(({ path }) => path + sep + name)
+      .map((sibling) => ({ sibling, name, path: sibling.path + sep + name }))
   }
 
   /** The files of one checkpoint are asked about one after the other. */
@@ -126,11 +148,13 @@ function isOfFormat(name: string): (sibling: Checkpoint) => boolean {
   return (sibling) => endingOf(sibling.name) === ending
 }
 
-function remember<T, Known extends T>(
-  known: Map<string, Known | Promise<T>>,
-  key: string,
-  find: () => Promise<T>,
-): Known | Promise<T> {
+function areSame(one: ReadonlyMap<string, Kind>, other: ReadonlyMap<string, Kind>): boolean {
+  if (one.size !== other.size) return false
+  for (const [name, kind] of one) if (other.get(name) !== kind) return false
+  return true
+}
+
+function remember<T>(known: Map<string, Promise<T>>, key: string, find: () => Promise<T>): Promise<T> {
   const answer = known.get(key) ?? find()
   known.set(key, answer)
   return answer

@@ -20,12 +20,16 @@ export async function inspectOcdbt(storage: ReadStorage, files: readonly Measure
   const names = new Map(files.map((file) => [file.name, file]))
   const findings: Finding[] = []
   for (const file of files) {
-    if (!(file.name === manifestName || file.name.endsWith(`/${manifestName}`)) || file.stat?.kind !== 'file') continue
+    if (!isOcdbtManifest(file.name) || file.stat?.kind !== 'file') continue
     const folder = file.name.slice(0, -manifestName.length)
     const isMerged = ofProcess.test(folder) && names.has(folder.replace(ofProcess, '$1') + manifestName)
     if (!isMerged && file.stat.size > 0) findings.push(...(await inspectOne(storage, names, folder, file)))
   }
   return findings
+}
+
+export function isOcdbtManifest(name: string): boolean {
+  return name === manifestName || name.endsWith(`/${manifestName}`)
 }
 
 async function inspectOne(

@@ -87,6 +87,11 @@ export function mayBePickle(kind: Kind, name: string, head: Uint8Array, size: nu
 const textSuffixes = new Set('yaml yml txt csv tsv log md toml ini cfg py sh'.split(' '))
 const newline = 0x0a
 
+/** False where `refuseUnsafeFile` reads nothing. */
+export function isWorthReading(head: Uint8Array): boolean {
+  return isNpy(head) || mayBeginPickle(head)
+}
+
 /** A file whose `head` is its first `longHead` bytes: an array, or whatever may be a pickle. */
 export async function refuseUnsafeFile(source: ByteSource, head: Uint8Array, { level, tell }: Audit): Promise<void> {
   const part: Part = {

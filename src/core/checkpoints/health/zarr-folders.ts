@@ -16,7 +16,7 @@ export async function inspectZarrFolders(storage: ReadStorage, files: readonly M
   const names = new Map(files.map((file) => [file.name, file]))
   const findings: Finding[] = []
   for (const { name, path, stat } of files) {
-    if (!(name === treeName || name.endsWith(`/${treeName}`)) || stat?.kind !== 'file' || stat.size === 0) continue
+    if (!isZarrTree(name) || stat?.kind !== 'file' || stat.size === 0) continue
     const above = name.slice(0, -treeName.length)
     if (names.has(`${above}manifest.ocdbt`) || files.some((file) => file.name.startsWith(`${above}ocdbt.process_`)))
       continue
@@ -24,6 +24,10 @@ export async function inspectZarrFolders(storage: ReadStorage, files: readonly M
     for (const array of arrays) findings.push(...(await inspectArray(storage, names, above + array, name)))
   }
   return findings
+}
+
+export function isZarrTree(name: string): boolean {
+  return name === treeName || name.endsWith(`/${treeName}`)
 }
 
 async function inspectArray(

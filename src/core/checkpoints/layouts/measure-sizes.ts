@@ -79,7 +79,12 @@ export async function listFiles(
 ): Promise<Map<Checkpoint, CheckpointFiles>> {
   const seen = await lookAtMembers(storage, checkpoints)
   const targets = await followLinks(storage, [...seen.values()])
-  return new Map([...seen].map(([checkpoint, one]) => [checkpoint, filesIn(checkpoint, one, targets)]))
+  return new Map(
+    [...seen].map(([checkpoint, one]) => {
+      const folder = plainFolder(one)
+      return [checkpoint, folder === null ? filesIn(checkpoint, one, targets) : filesInPlain(folder)]
+    }),
+  )
 }
 
 /** What was seen of a checkpoint. */
@@ -274,6 +279,30 @@ interface PlainFolder {
   readonly path: string
   readonly entries: readonly DirectoryEntry[]
   readonly looks: PackedLooks
+}
+
+function filesInPlain({ path: folder, entries, looks }: PlainFolder): CheckpointFiles {
+  const files: MeasuredFile[] = []
+  for (const at of byName(entries)) {
+    const name = entries[at]?.name
+    const look = looks.at(at)
+    if (name !== undefined && look?.ok === true) {
+      files.push({ name, path: folder + sep + name, stat: look.value, isLink: entries[at]?.kind === 'link' })
+    }
+  }
+  return { files, findings: [] }
+}
+
+/** By listing, the places of its entries in the order of their names. */
+const orders = new WeakMap<readonly DirectoryEntry[], readonly number[]>()
+
+function byName(entries: readonly DirectoryEntry[]): readonly number[] {
+  const known = orders.get(entries)
+  if (known !== undefined) return known
+  const named = entries.map(({ name }, index) => ({ name, index }))
+  const order = named.sort((a, b) => compareText(a.name, b.name)).map(({ index }) => index)
+  orders.set(entries, order)
+  return order
 }
 
 function sizesInPlain({ path: folder, entries, looks }: PlainFolder, together: TotalSize | undefined): Sizes {

@@ -300,14 +300,16 @@ export class ScanTree implements ReadStorage {
     if (stat?.ok === true && stat.value.size === bytes.length) this.memory?.keep(path, stat.value, 0, bytes)
   }
 
-  async open(path: string): Promise<ReadHandle> {
-    if (this.memory === null) {
-      this.known.notAnswered()
-      return this.storage.open(path)
-    }
+  open(path: string, head?: number): Promise<ReadHandle> {
+    if (this.memory !== null) return this.openRemembering(path, this.memory)
+    this.known.notAnswered()
+    return this.storage.open(path, head)
+  }
+
+  private async openRemembering(path: string, memory: ScanMemory): Promise<ReadHandle> {
     const [stat] = await this.stat([path])
     if (stat?.ok !== true || stat.value.kind !== 'file') return this.storage.open(path)
-    return new RememberingHandle(path, stat.value, this.memory, () => this.storage.open(path))
+    return new RememberingHandle(path, stat.value, memory, () => this.storage.open(path))
   }
 
   /** Whose the folders of a state are decides what is believed of it. */

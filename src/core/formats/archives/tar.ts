@@ -17,9 +17,12 @@ const block = 512
 /** A model has some ten. */
 const mostMembers = 100_000
 
+/** `ustar`. */
+const signature = [0x75, 0x73, 0x74, 0x61, 0x72]
+
 /** The word of POSIX and GNU at byte 257. */
 export function isTar(head: Uint8Array): boolean {
-  return Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('latin1', 257, 262) === 'ustar'
+  return signature.every((byte, index) => head[257 + index] === byte)
 }
 
 /**

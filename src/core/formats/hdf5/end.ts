@@ -5,7 +5,7 @@ import type { ByteSource } from '../bytes/byte-source.js'
 const magic = Buffer.from('894844460d0a1a0a', 'hex')
 
 export function isHdf5(head: Uint8Array): boolean {
-  return head.length >= magic.length && magic.every((byte, index) => head[index] === byte)
+  return head[0] === magic[0] && head.length >= magic.length && magic.every((byte, index) => head[index] === byte)
 }
 
 /**
