@@ -27,7 +27,15 @@ import { isEmptyDamage } from './empty.js'
 import { expectedSums, inspectDistributed, mayBeDistributed } from './distributed.js'
 import type { Kind } from './file-kind.js'
 import { findMissingBelow } from './missing-below.js'
-import { compareKind, inspectFile, withSum, type Inspected, type InspectOptions, type Rest } from './inspect.js'
+import {
+  compareKind,
+  inspectFile,
+  withSum,
+  type Inspected,
+  type InspectOptions,
+  type Rest,
+  type Surroundings,
+} from './inspect.js'
 import { inspectOcdbt, isOcdbtManifest } from './ocdbt.js'
 import { fewestWitnesses, findMissing, findMissingShards } from './missing.js'
 import { Neighbours } from './neighbours.js'
@@ -373,15 +381,36 @@ async function lookInto(
     const isDamage = await isEmptyFileDamage(checkpoint, file, neighbours)
     return isDamage ? { ...unread, findings: [emptyFinding(file.name)] } : unread
   }
-  const isParameter = isParameterFile(checkpoint, file.path)
-  const around = {
-    commonSize: () => neighbours.commonSizeOf(checkpoint, file.name),
-    endInZeros: () => neighbours.commonEndOf(checkpoint, file.name),
-    isParameter,
-    isAlone: checkpoint.layout === loneLayout,
-    isNeverEmpty: isParameter && isEmptyDamage(file.name, false, []),
+  return inspectFile(storage, file, new AmongSiblings(checkpoint, file, neighbours), options)
+}
+
+/** Of most files nothing of this is asked. */
+class AmongSiblings implements Surroundings {
+  constructor(
+    private readonly checkpoint: Checkpoint,
+    private readonly file: MeasuredFile,
+    private readonly neighbours: Neighbours,
+  ) {}
+
+  commonSize(): Promise<number | null> {
+    return this.neighbours.commonSizeOf(this.checkpoint, this.file.name)
   }
-  return inspectFile(storage, file, around, options)
+
+  endInZeros(): Promise<boolean | null> {
+    return this.neighbours.commonEndOf(this.checkpoint, this.file.name)
+  }
+
+  get isParameter(): boolean {
+    return isParameterFile(this.checkpoint, this.file.path)
+  }
+
+  get isAlone(): boolean {
+    return this.checkpoint.layout === loneLayout
+  }
+
+  get isNeverEmpty(): boolean {
+    return this.isParameter && isEmptyDamage(this.file.name, false, [])
+  }
 }
 
 /** Keys whose file is a folder here; a recoverable may save one, but then it does so everywhere. */

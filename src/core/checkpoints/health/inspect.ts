@@ -43,9 +43,9 @@ import { sourceOf, untilAborted, withFile } from '../../storage/file-source.js'
 /** What is known about the file from elsewhere in its run. Each is asked only when the file looks odd. */
 export interface Surroundings {
   /** The length in bytes that the file has in the other checkpoints, where they agree. */
-  readonly commonSize: () => Promise<number | null>
+  commonSize(): Promise<number | null>
   /** Whether the file ends in zeros in the other checkpoints, where they agree. */
-  readonly endInZeros: () => Promise<boolean | null>
+  endInZeros(): Promise<boolean | null>
   readonly isParameter: boolean
   /** A parameter file, and what its name stands for has no empty form. */
   readonly isNeverEmpty: boolean
@@ -97,8 +97,7 @@ export async function inspectFile(
     try {
       const tell = (what: string) => storage.custody.warn(`${file.path} ${what}`)
       return (
-        inspectHead(handle, file, around, options, tell) ??
-        (await inspectOpen(storage, handle, file, around, options, tell))
+        inspectHead(handle, file, around, options) ?? (await inspectOpen(storage, handle, file, around, options, tell))
       )
     } finally {
       await handle.close()
@@ -133,16 +132,16 @@ async function inspectOpen(
 function inspectHead(
   { head, size }: ReadHandle,
   { name, path }: MeasuredFile,
-  { isAlone, isNeverEmpty }: Surroundings,
+  around: Surroundings,
   { level, signal }: InspectOptions,
-  tell: MemberLook['tell'],
 ): Inspected | null {
+  const { isAlone } = around
   if (head === undefined || isAlone || signal?.aborted === true || isOnnx(name)) return null
-  refuseStandIn(name, head, { isAlone, size, tell })
-  if (isUnpackable(head) || isPacked(name, head) || holdsMembers(name, head) || checkFor(name, head) !== null)
-    return null
+  refuseStandIn(name, head, { isAlone, size })
+  if (findPackedPickle(name, head) !== null || isUnpackable(head) || isPacked(name, head)) return null
+  if (holdsMembers(name, head) || checkFor(name, head) !== null) return null
   const kind = kindOf(name, head.subarray(0, headLength), size)
-  if (!(kind === 'text' || kind === 'index' || (kind === 'opaque' && !isNeverEmpty))) return null
+  if (!(kind === 'text' || kind === 'index' || (kind === 'opaque' && !around.isNeverEmpty))) return null
   if (mayBePickle(kind, name, head, size) && isWorthReading(head)) return null
   return { findings: [], tensors: null, rest: level === 'deep' ? restOf(name, path, size, []) : null, kind }
 }

@@ -8,7 +8,7 @@ import { suffixOf } from '../../formats/text/suffix.js'
 import { isUnpackable } from '../../formats/compression/unpack-first.js'
 import { isText } from '../../formats/text/text.js'
 import { isLegacyStream } from '../../formats/torch-storages/legacy.js'
-import { namePacking, nameStandIn } from '../../tensors/read/index.js'
+import { mayBeCertainStandIn, namePacking, nameStandIn } from '../../tensors/read/index.js'
 
 /** Names that files of weights have, and hardly any others. */
 const weightsSuffixes = new Set(
@@ -36,6 +36,7 @@ export function refuseStandIn(name: string, head: Uint8Array, { isAlone, size }:
   const suffix = suffixOf(name).toLowerCase()
   const mayBePickle = pickleSuffixes.has(suffix)
   if (!weightsSuffixes.has(suffix) && !mayBePickle && !(isAlone && isNamelessStandIn(name, head))) return
+  if (!isAlone && !mayBeCertainStandIn(head)) return
   const standIn = nameStandIn(head)
   if (standIn?.isCertain === true) throw notThat(standIn.title)
   if (!isAlone || (mayBePickle && isReadAsPickle(head, size))) return

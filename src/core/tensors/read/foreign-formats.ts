@@ -51,8 +51,17 @@ interface Packing {
 
 /** What a file that begins with `head` is packed with; undefined for one that is not. */
 export function namePacking(head: Uint8Array): Packing | undefined {
-  const found = packings.find(({ bytes }) => hexOf(head, 0, bytes.length / 2) === bytes)
+  const found = packings.find((_, index) => beginsWith(head, packingBytes[index]))
   return found ?? (isLzma(head) ? lzma : isZlib(head) ? zlib : undefined)
+}
+
+const packingBytes = packings.map(({ bytes }) => Buffer.from(bytes, 'hex'))
+
+/** Asked of tens of thousands of files: nothing is made for it. */
+function beginsWith(head: Uint8Array, bytes: Uint8Array | undefined): boolean {
+  if (bytes === undefined) return false
+  for (let at = 0; at < bytes.length; at += 1) if (head[at] !== bytes[at]) return false
+  return true
 }
 
 const lzma: Packing = { name: 'lzma', unpack: 'unlzma PATH' }
@@ -88,6 +97,17 @@ const again = 'if it was downloaded, something else came in its place: fetch it 
 export interface StandIn extends ForeignFormat {
   readonly isCertain?: true
 }
+
+/**
+ * False where `nameStandIn` gives nothing that is certain, by the first byte behind white space: a tag begins with `<`, and
+ * a pointer with `v`. What is beyond ASCII may be white space too.
+ */
+export function mayBeCertainStandIn(head: Uint8Array): boolean {
+  const first = head.find((byte) => byte > space)
+  return first !== undefined && (first === openAngle || first === letterV || first > lastOfAscii)
+}
+
+const [space, openAngle, letterV, lastOfAscii] = [0x20, 0x3c, 0x76, 0x7e]
 
 /** What downloads leave in place of a file. */
 export function nameStandIn(head: Uint8Array): StandIn | undefined {

@@ -10,7 +10,7 @@ export { ensureSafe, isExtent, plainShape, type TensorFile, type TensorInfo } fr
 export type { FilePart } from './file-parts.js'
 export { weightsOf, type LeftOut, type Weights } from './weights.js'
 export type { Dtype } from '../../formats/safetensors/safetensors.js'
-export { namePacking, nameStandIn } from './foreign-formats.js'
+export { mayBeCertainStandIn, namePacking, nameStandIn } from './foreign-formats.js'
 export { WindowHandle } from './window-handle.js'
 export { partsOfStorages } from './ties.js'
 export { rearranged, type Rearranged } from './rearranged-file.js'
