@@ -6,6 +6,7 @@ import type { Checkpoint, MetaValue } from '../core/checkpoint.js'
 import { CkptError, FormatError } from '../core/errors.js'
 import { loadByWord, loadNamed } from '../core/runs/opening/checkpoint-by-word.js'
 import { orLoneFolder } from '../core/runs/index.js'
+import { isIndexName } from '../core/formats/safetensors/weight-map.js'
 import { toMetaValue } from '../core/checkpoints/meta/index.js'
 import {
   ensureSafe,
@@ -15,6 +16,7 @@ import {
   openTensors,
   partsOfStorages,
   plainShape,
+  readShardPaths,
   type TensorFile,
   readingNamed,
 } from '../core/tensors/read/index.js'
@@ -28,6 +30,12 @@ import { nameFilter, type NameFilter } from '../core/tensors/names/index.js'
 interface Source {
   readonly key: string | null
   readonly path: string
+}
+
+interface Sources {
+  readonly sources: readonly Source[]
+  /** Absolute paths of the indexes that name files among them. */
+  readonly indexes: readonly string[]
 }
 
 export default class Tensors extends BaseCommand<typeof Tensors> {
@@ -73,22 +81,45 @@ listed, with exit status 4. Layers that are alike are shown as one: layers.{0…
 
   async run(): Promise<void> {
     const matches = await nameFilter(this.flags.include ?? [])
-    const files = await readingNamed(resolve(this.args.what), async () => {
+    const { files, sources, indexes } = await readingNamed(resolve(this.args.what), async () => {
+      const found = await this.findSources(this.args.what)
       const listed: ListedFile[] = []
-      for (const source of await this.findSources(this.args.what)) listed.push(await this.list(source, matches))
-      return listed
+      for (const source of found.sources) listed.push(await this.list(source, matches))
+      return { ...found, files: listed }
     })
     for (const file of files) {
       if (file.unsafe.length > 0) this.failWith(documentOf(files))
       ensureSafe(file)
     }
     for (const file of files) for (const finding of file.findings) this.alert(`${file.path}: ${finding}`)
+    const damage = await this.findDamage(sources, indexes)
     if (this.flags.include !== undefined) this.warnOfNone(files, this.flags.include)
     const { tree } = this.flags
-    this.answer(
-      () => documentOf(files),
-      () => (tree ? renderTensorTree : renderTensors)(files, this.output),
-    )
+    if (damage !== null) this.failWith(documentOf(files))
+    if (damage === null || !this.wantsJson) {
+      this.answer(
+        () => documentOf(files),
+        () => (tree ? renderTensorTree : renderTensors)(files, this.output),
+      )
+    }
+    if (damage !== null) throw damage
+  }
+
+  /** What an index says of the files that are listed one by one: that one of them is gone, or lacks tensors. */
+  private async findDamage(sources: readonly Source[], indexes: readonly string[]): Promise<FormatError | null> {
+    const listed = new Set(sources.map(({ path }) => path))
+    for (const path of indexes) {
+      try {
+        // Of a model that the hub has in two forms, one index is that of files that were not fetched.
+        if (!(await readShardPaths(this.storage, path)).some((shard) => listed.has(shard))) continue
+        const file = await openTensors(this.storage, path)
+        await file.close()
+      } catch (error) {
+        if (error instanceof FormatError && error.code !== 'refused') return error
+        throw error
+      }
+    }
+    return null
   }
 
   private warnOfNone(files: readonly ListedFile[], patterns: readonly string[]): void {
@@ -97,7 +128,7 @@ listed, with exit status 4. Layers that are alike are shown as one: layers.{0…
   }
 
   /** A path to a file stands for itself; a checkpoint for those of its files that hold tensors. */
-  private async findSources(what: string): Promise<Source[]> {
+  private async findSources(what: string): Promise<Sources> {
     const chosen = await loadByWord(this.storage, what, baseOf(what))
     if (chosen !== null) return this.sourcesIn(chosen.checkpoint)
     const path = resolve(what)
@@ -105,7 +136,7 @@ listed, with exit status 4. Layers that are alike are shown as one: layers.{0…
     if (stat?.ok === true && stat.value.kind !== 'directory') {
       if (this.flags.key === undefined) {
         await this.readThroughHooks([{ path, checkpoint: null }])
-        return [{ key: null, path }]
+        return { sources: [{ key: null, path }], indexes: [] }
       }
       throw new CkptError('usage', `--key ${this.flags.key} is for a checkpoint, and ${path} is a file`)
     }
@@ -113,18 +144,19 @@ listed, with exit status 4. Layers that are alike are shown as one: layers.{0…
     return this.sourcesIn(checkpoint)
   }
 
-  private async sourcesIn(checkpoint: Checkpoint): Promise<Source[]> {
+  private async sourcesIn(checkpoint: Checkpoint): Promise<Sources> {
     const { key } = this.flags
     const whole = key === undefined ? await findTensorFolder(this.storage, checkpoint.path) : null
     if (whole !== null) {
       await this.readThroughHooks(checkpoint.files.map((file) => ({ path: file.path, checkpoint })))
-      return [{ key: null, path: whole.path }]
+      return { sources: [{ key: null, path: whole.path }], indexes: [] }
     }
     const named = checkpoint.files.filter((file) => key === undefined || file.key === key)
     await this.readThroughHooks(named.map((file) => ({ path: file.path, checkpoint })))
     const found: Source[] = []
     for (const file of named) if (await isTensorFile(this.storage, file.path)) found.push(file)
-    if (found.length > 0) return found
+    const indexes = key === undefined ? named.map(({ path }) => path).filter(isIndexName) : []
+    if (found.length > 0) return { sources: found, indexes }
     const keys = checkpoint.files.map((file) => file.key).join(', ') || 'none'
     throw new CkptError(
       'no-match',

@@ -87,6 +87,33 @@ describe('ckpt tensors', () => {
     expect(stderr).toContain('gone.bin')
   })
 
+  it('lists the shards of a folder that are there, and ends with 4 where its index names one that is gone', async () => {
+    const folder = temporaryDirectory()
+    const shards = ['model-00001-of-00003.bin', 'model-00002-of-00003.bin', 'model-00003-of-00003.bin']
+    const [first = '', second = '', third = ''] = shards
+    const put = (shard: string, from: string) => {
+      writeFileSync(join(folder, shard), readFileSync(join(fixtures, 'torch1', from)))
+    }
+    put(first, 'state_dict.pt')
+    put(second, 'tied.pt')
+    const map = { 'cnn.bias': first, 'emb.weight': second, w: third }
+    writeFileSync(join(folder, 'pytorch_model.bin.index.json'), JSON.stringify({ weight_map: map }))
+    const { status, stdout, stderr } = await ckpt(['tensors', folder])
+    expect([status, stderr]).toEqual([4, expect.stringContaining(`a file that is not there: ${third}`)])
+    expect(stdout).toContain('emb.weight')
+    const { document, ...json } = await tensors(folder)
+    expect([json.status, document.error?.code, document.tensors.length > 0]).toEqual([4, 'damaged', true])
+    const { status: ofOne } = await ckpt(['tensors', folder, '--key', first.replace('.bin', '')])
+    expect(ofOne).toBe(0)
+    // The index of the same model in its other form, of which nothing was fetched, says nothing.
+    writeFileSync(join(folder, 'pytorch_model.bin.index.json'), JSON.stringify({ weight_map: { 'cnn.bias': first } }))
+    writeFileSync(
+      join(folder, 'model.safetensors.index.json'),
+      JSON.stringify({ weight_map: { w: 'model.safetensors' } }),
+    )
+    expect((await ckpt(['tensors', folder])).status).toBe(0)
+  })
+
   it('takes a checkpoint, and one of its files by key', async () => {
     const run = copyFixture('runs/asr_run')
     const { stdout } = await ckpt(['find', run])

@@ -2,9 +2,10 @@
 import { dirname } from 'node:path'
 import { ConfigError } from '../formats/yaml/config-yaml.js'
 import { CkptError, FormatError } from '../errors.js'
-import { isShardName, largestIndex, readWeightMap } from '../formats/safetensors/weight-map.js'
+import { isShardName } from '../formats/safetensors/weight-map.js'
 import { folderSource } from './sources/index.js'
 import type { ReadStorage } from '../storage/storage.js'
+import { readShardNames } from '../tensors/read/index.js'
 import type { Origin } from './parse-origin.js'
 import type { Loadable, PretrainPlan } from './plan.js'
 import type { Failed, Item } from './survey.js'
@@ -48,7 +49,7 @@ export async function planShards(
     if (path === null) continue
     const { loadable } = item
     try {
-      const shards = await shardsOf(storage, path)
+      const shards = await collectableShards(storage, path)
       for (const shard of shards) refuseTaken(loadable, shard, taken)
       for (const shard of shards) taken.set(shard, loadable.key)
       for (const shard of shards) loadables.push(shardOf(item, shard))
@@ -99,10 +100,8 @@ function besideIndex({ source, file, digest }: Origin, key: string, from: string
 const mostShards = 10_000
 
 /** Throws StorageError, FormatError. */
-async function shardsOf(storage: ReadStorage, path: string): Promise<string[]> {
-  const [read] = await storage.read([path], largestIndex)
-  if (read?.ok !== true) throw read?.error ?? new FormatError(`${path}: could not be read`)
-  const shards = [...readWeightMap(read.value).shards.keys()]
+async function collectableShards(storage: ReadStorage, path: string): Promise<string[]> {
+  const shards = await readShardNames(storage, path)
   const wrong = shards.find((shard) => !isShardName(shard))
   if (wrong !== undefined) {
     throw new FormatError(`${path}: names ${JSON.stringify(wrong)}, which is not a name of a file of weights beside it`)

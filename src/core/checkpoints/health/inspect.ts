@@ -37,6 +37,7 @@ import {
 } from './unsafe-pickles.js'
 import { isUnpackable } from '../../formats/compression/unpack-first.js'
 import { UnpackingBudget } from '../../formats/compression/unpacking-budget.js'
+import { refuseUnknownBytes } from './unknown-bytes.js'
 import { areUnwritten, extentOf, findZeroTail, type Extent } from './trailing-zeros.js'
 import { sourceOf, untilAborted, withFile } from '../../storage/file-source.js'
 
@@ -189,6 +190,7 @@ async function inspectHandle(
   else if (kind === 'pickle') await inspectPickleEnd(source)
   else if (kind === 'msgpack') await checkMsgpack(source)
   else if (kind === 'opaque' && around.isNeverEmpty) await refuseZeros(source)
+  if (kind === 'opaque' && around.isAlone) await refuseUnknownBytes(name, head, source)
   const rest = options.level === 'deep' ? restOf(name, path, handle.size, stored) : null
   return { findings: [], tensors, rest, kind }
 }

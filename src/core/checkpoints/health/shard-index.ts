@@ -13,6 +13,10 @@ const mostNamed = 3
 /** Shards that are reported one by one; of the rest, only their count. */
 const mostShards = 8
 
+/** Weights as transformers and diffusers name them, whole or in shards. */
+const ownWeights =
+  /^(?:model|pytorch_model|diffusion_pytorch_model|tf_model|flax_model)\b[^/]*\.(?:safetensors|bin|h5|msgpack)$/
+
 /** What is there beside the index. */
 export class Shards {
   /** Files of the checkpoint by name (relative, with `/`). */
@@ -25,6 +29,15 @@ export class Shards {
     private readonly tensors: ReadonlyMap<string, ReadonlySet<string>>,
   ) {
     this.files = new Map(files.map((file) => [file.name, file]))
+  }
+
+  /**
+   * True where none of the `named` files is in `folder` (with `/`, or empty), and weights by other names are: of a model
+   * that the hub has in two forms, the index of the one that was not fetched.
+   */
+  isOfAnotherForm(folder: string, named: readonly string[]): boolean {
+    if (named.some((name) => !isBeside(name) || this.files.has(folder + name))) return false
+    return [...this.files.keys()].some((name) => name.startsWith(folder) && ownWeights.test(name.slice(folder.length)))
   }
 
   /** Names that an index may give to it. Null where it cannot be read as a file of tensors, which is reported for the file itself. */
@@ -72,6 +85,7 @@ export async function inspectIndex(storage: ReadStorage, index: MeasuredFile, sh
 async function compare(index: string, map: ReadonlyMap<string, readonly string[]>, shards: Shards): Promise<Finding[]> {
   if (map.size === 0) return [{ grade: 'corrupt', file: index, reason: 'names no tensor' }]
   const folder = index.slice(0, index.lastIndexOf('/') + 1)
+  if (shards.isOfAnotherForm(folder, [...map.keys()])) return []
   const findings = new Findings(index)
   for (const [shard, tensors] of map) {
     if (!isBeside(shard)) {

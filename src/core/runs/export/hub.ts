@@ -1,8 +1,5 @@
 /** Weights under the names of Hugging Face's libraries: which of several files a loader takes, and how they are named. */
-import { dirname, join } from 'node:path'
 import { addTo } from '../../grouped.js'
-import { isBeside, largestIndex, readWeightMap } from '../../formats/safetensors/weight-map.js'
-import type { ReadStorage } from '../../storage/storage.js'
 import type { Branch, FileThere } from './folders.js'
 import { hubWeights, isShard, type HubWeights } from './names.js'
 
@@ -46,11 +43,4 @@ export function weightsOfBranch({ files, prefix }: Branch): FoundWeights[] {
 /** True for a file of weights, of whatever kind: what a loader does not take of them is left out. */
 export function isWeightsName(name: string): boolean {
   return hubWeights(name) !== null || isShard(name) || /^(?:tf_model|flax_model|rust_model)\b/.test(name)
-}
-
-/** The files that an index names, beside it. Throws FormatError, and StorageError. */
-export async function shardsOf(storage: ReadStorage, index: string): Promise<string[]> {
-  const [read] = await storage.read([index], largestIndex)
-  if (read?.ok !== true) throw read?.error ?? new RangeError(`${index} was not read`)
-  return [...readWeightMap(read.value).shards.keys()].filter(isBeside).map((name) => join(dirname(index), name))
 }

@@ -4,10 +4,10 @@ import { holdsWeights, loneLayout, type Checkpoint } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { isIndexName, isShardName } from '../../formats/safetensors/weight-map.js'
 import type { Identity, ReadStorage } from '../../storage/storage.js'
-import { findTensorFolder, isTensorFile, openTensors } from '../../tensors/read/index.js'
+import { findTensorFolder, isTensorFile, openTensors, readShardPaths } from '../../tensors/read/index.js'
 import type { OutputFormat } from '../../tensors/write/index.js'
 import { filesIn, readBranches, type Branch, type FileThere } from './folders.js'
-import { isWeightsName, shardsOf, weightsOfBranch, type FoundWeights } from './hub.js'
+import { isWeightsName, weightsOfBranch, type FoundWeights } from './hub.js'
 import { ensureNoneIsLent } from './links-of-others.js'
 import { isCompanion, isKnownCompanion, isTrainingConfig, keepsOwnForm, ownName, stemOf } from './names.js'
 
@@ -80,7 +80,7 @@ async function filesOf(storage: ReadStorage, { items }: ExportPlan): Promise<str
   const files: string[] = []
   for (const { kind, from } of items) {
     files.push(from)
-    if (kind === 'converted' && isIndexName(from)) files.push(...(await shardsOf(storage, from)))
+    if (kind === 'converted' && isIndexName(from)) files.push(...(await readShardPaths(storage, from)))
   }
   return files
 }
@@ -187,7 +187,7 @@ class Planning {
       return
     }
     const folder = dirname(to) === '.' ? '' : `${dirname(to)}/`
-    const shards = isIndex ? await shardsOf(this.storage, file.path) : []
+    const shards = isIndex ? await readShardPaths(this.storage, file.path) : []
     // A lone variant loses its name, and so would the files that its index names; that may be any file, settings too.
     const isRenamed =
       isIndex &&
@@ -244,7 +244,7 @@ class Planning {
       const bytes = stat.value.size
       if (stat.value.kind === 'directory') this.#leftOut.add(`${file.key}/`)
       else if (isCopied(file.path)) {
-        if (isIndexName(file.path)) await this.#copy(await shardsOf(this.storage, file.path))
+        if (isIndexName(file.path)) await this.#copy(await readShardPaths(this.storage, file.path))
         this.#add({ kind: 'copied', from: file.path, to: basename(file.path), bytes })
       } else if (file.role === 'index' || (await isTensorFile(this.storage, file.path))) {
         if (candidates.length > 1) await this.#ensureNoPart(file.path)

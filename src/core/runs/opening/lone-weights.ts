@@ -13,8 +13,8 @@ import { CkptError, FormatError, StorageError } from '../../errors.js'
 import { isNamelessStandIn } from '../../checkpoints/health/index.js'
 import { explainTemporary } from '../../checkpoints/layouts/index.js'
 import { isGzip } from '../../formats/compression/gzip.js'
-import { isBeside, isIndexName, largestIndex, readWeightMap } from '../../formats/safetensors/weight-map.js'
-import { isTensorFile } from '../../tensors/read/index.js'
+import { isIndexName } from '../../formats/safetensors/weight-map.js'
+import { isTensorFile, readShardPaths } from '../../tensors/read/index.js'
 import { sourceOf, withFile } from '../../storage/file-source.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 
@@ -33,7 +33,7 @@ export async function loneFile(storage: ReadStorage, path: string): Promise<Lone
   const isNamed = weightsName.test(meant) || packedName.test(meant)
   if (!isNamed && !(await isTensorFile(storage, path)) && !(await isStandIn(storage, path))) return null
   if (isIndexName(path)) {
-    const shards = await shardsOf(storage, path)
+    const shards = await shardsThere(storage, path)
     const members = [path, ...shards].sort().map((one): Member => ({ path: one, kind: 'file' }))
     return asRun({ ...bare(path), path, kind: 'group', members, files: members.map((member) => fileAt(member)) })
   }
@@ -122,18 +122,15 @@ async function headOf(storage: ReadStorage, path: string, length: number): Promi
 /** Endings that downloads have until they are whole. */
 const unfinished = /\.(?:incomplete|part|partial|crdownload|tmp|aria2)$/
 
-async function shardsOf(storage: ReadStorage, path: string): Promise<string[]> {
-  const [read] = await storage.read([path], largestIndex)
-  if (read?.ok !== true) return []
+/** Of the files that an index names those that are there. */
+async function shardsThere(storage: ReadStorage, path: string): Promise<string[]> {
   try {
-    const shards = [...readWeightMap(read.value).shards.keys()]
-      .filter(isBeside)
-      .map((name) => `${dirname(path)}/${name}`)
+    const shards = await readShardPaths(storage, path)
     const stats = await storage.stat(shards)
     return shards.filter((_, index) => stats[index]?.ok === true)
   } catch (error) {
-    // Grading it reports that it is not an index.
-    if (error instanceof FormatError) return []
+    // Grading it reports that it cannot be read, or is not an index.
+    if (error instanceof FormatError || error instanceof StorageError) return []
     throw error
   }
 }

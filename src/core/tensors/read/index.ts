@@ -14,4 +14,5 @@ export { mayBeCertainStandIn, namePacking, nameStandIn } from './foreign-formats
 export { WindowHandle } from './window-handle.js'
 export { partsOfStorages } from './ties.js'
 export { rearranged, type Rearranged } from './rearranged-file.js'
+export { readShardNames, readShardPaths } from './shard-names.js'
 export { torchNameOf } from './torch-dtypes.js'

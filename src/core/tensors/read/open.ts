@@ -53,7 +53,7 @@ const formats: readonly TensorFormat[] = [
   ...single,
   // Nearly all pickles hold something else: only where one is named is it looked into.
   { recognises: isPickle, open: (handle) => openPickle(handle) },
-  { recognises: isJson, open: (handle, { openShard }) => openSharded(handle, openShard) },
+  { recognises: isJson, open: openSharded },
 ]
 
 /** Enough for the signature that lies farthest in: tar's, at 257. */

@@ -1,8 +1,8 @@
 /** A model in several files, and the index that says which has what (formats/safetensors/weight-map.ts). */
 import { dirname, join } from 'node:path'
-import { CkptError, FormatError } from '../../errors.js'
+import { CkptError, FormatError, isAbsence } from '../../errors.js'
 import { isBeside, largestIndex, readWeightMap, type WeightMap } from '../../formats/safetensors/weight-map.js'
-import type { ReadHandle, Stat } from '../../storage/storage.js'
+import type { ReadHandle, ReadStorage, Stat } from '../../storage/storage.js'
 import { headerFor } from './header.js'
 import { ensureSame, readExactly } from './tensor.js'
 import type { TensorData, TensorFile, TensorInfo } from './tensor.js'
@@ -16,7 +16,7 @@ const mostShards = 4096
  */
 export async function openSharded(
   handle: ReadHandle,
-  openShard: (path: string) => Promise<TensorFile>,
+  { storage, openShard }: { readonly storage: ReadStorage; readonly openShard: (path: string) => Promise<TensorFile> },
 ): Promise<TensorFile> {
   const stat = await handle.stat()
   const index = readWeightMap(await readIndex(handle))
@@ -37,7 +37,7 @@ export async function openSharded(
     return new ShardedFile(handle, stat, { ...index, shards }, open)
   } catch (error) {
     for (const file of open) await file.close().catch(() => undefined)
-    throw explain(error, handle.path)
+    throw await explain(error, storage, handle.path, [...index.shards.keys()])
   }
 }
 
@@ -50,10 +50,25 @@ async function readIndex(handle: ReadHandle): Promise<Uint8Array> {
   return bytes
 }
 
+/** Shards that are named; of the rest, only their count. */
+const mostNamed = 8
+
 /** A shard that is not there is a damage of the model, whose index is. */
-function explain(error: unknown, path: string): unknown {
+async function explain(
+  error: unknown,
+  storage: ReadStorage,
+  path: string,
+  shards: readonly string[],
+): Promise<unknown> {
   if (!(error instanceof CkptError) || error.code !== 'not-found') return error
-  return new FormatError(`names a file that is not there: ${error.message}`, {
+  const stats = await storage.stat(shards.map((shard) => join(dirname(path), shard)))
+  const absent = shards.filter((_, index) => {
+    const stat = stats[index]
+    return stat?.ok === false && isAbsence(stat.error.errno)
+  })
+  const more = absent.length > mostNamed ? ` and ${absent.length - mostNamed} more` : ''
+  const what = absent.length === 1 ? 'a file that is' : `${absent.length} files that are`
+  return new FormatError(`names ${what} not there: ${absent.slice(0, mostNamed).join(', ') || error.message}${more}`, {
     cause: error,
     hint: `compare with the index: ${path}`,
   })

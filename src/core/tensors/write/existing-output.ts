@@ -1,8 +1,8 @@
 /** What lies under an output's name already: one file, or shards with their index. */
 import { basename, dirname, extname, join } from 'node:path'
-import { FormatError } from '../../errors.js'
-import { largestIndex, readWeightMap } from '../../formats/safetensors/weight-map.js'
+import { FormatError, StorageError } from '../../errors.js'
 import type { Storage } from '../../storage/storage.js'
+import { readShardNames } from '../read/index.js'
 import { isReplaceable } from './publish-file.js'
 import { indexPath } from './shards.js'
 
@@ -30,12 +30,10 @@ export async function findEarlier(storage: Storage, output: string): Promise<Ear
 
 /** What is not an index names nothing. */
 async function readNames(storage: Storage, index: string): Promise<string[]> {
-  const [read] = await storage.read([index], largestIndex)
-  if (read?.ok !== true) return []
   try {
-    return [...readWeightMap(read.value).shards.keys()]
+    return await readShardNames(storage, index)
   } catch (error) {
-    if (error instanceof FormatError) return []
+    if (error instanceof FormatError || error instanceof StorageError) return []
     throw error
   }
 }

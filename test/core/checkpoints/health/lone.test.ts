@@ -374,6 +374,46 @@ describe('a file of weights by itself', () => {
     ])
   })
 
+  it.each(['pt', 'pth', 'ckpt', 'pkl', 'joblib', 'pdparams', 'msgpack'])(
+    'is corrupt where no program saves such bytes as .%s',
+    async (suffix) => {
+      // As noise: no byte of it begins a pickle, text, or what is packed.
+      const noise = Buffer.concat([Buffer.from([0xc1, 0x07, 0xee]), randomBytes(5000)])
+      const [grade, finding] = await gradeOf(write(`model.${suffix}`, noise), 'quick')
+      expect([grade, finding]).toEqual(['corrupt', expect.stringMatching(/^does not begin as /)])
+    },
+  )
+
+  it('is corrupt as noise under the names that transformers gives to what torch saves, and may be anything as .bin', async () => {
+    const noise = Buffer.concat([Buffer.from([0xc1, 0x07, 0xee]), randomBytes(5000)])
+    expect(await gradeOf(write('vectors.bin', noise))).toEqual(['whole'])
+    for (const name of ['pytorch_model.bin', 'pytorch_model-00001-of-00002.bin', 'adapter_model.bin']) {
+      expect((await gradeOf(write(name, noise)))[0]).toBe('corrupt')
+    }
+  })
+
+  it('is whole as a pickle of any protocol, a table of TensorFlow, a checkpoint of MindSpore and an array of msgpack', async () => {
+    const dumped = [
+      // pickle.dumps({'a': [1, 2.5]}, protocol) of protocols 0, 1 and 4.
+      '286470300a56610a70310a286c70320a49310a6146322e350a61732e',
+      '7d710058010000006171015d7102284b0147400400000000000065732e',
+      '80049517000000000000007d948c0161945d94284b0147400400000000000065732e',
+    ].map((hex) => Buffer.from(hex, 'hex'))
+    for (const [protocol, bytes] of dumped.entries()) {
+      // Of protocol 0 it is text, and looks like a note.
+      for (const suffix of protocol === 0 ? ['pkl'] : ['pt', 'ckpt', 'pkl']) {
+        const [grade] = await gradeOf(write(`p${protocol}.${suffix}`, bytes))
+        expect([protocol, suffix, grade]).toEqual([protocol, suffix, 'whole'])
+      }
+    }
+    const table = Buffer.concat([randomBytes(100), Buffer.from('57fb808b247547db', 'hex')])
+    table[0] = 0xc1
+    expect(await gradeOf(write('model.ckpt', table))).toEqual(['whole'])
+    const mindspore = Buffer.from([0x0a, 0x14, 0x0a, 0x06, ...Buffer.from('weight'), 0x12, 0x0a, ...randomBytes(10)])
+    expect(await gradeOf(write('lenet.ckpt', mindspore))).toEqual(['whole'])
+    expect(await gradeOf(write('list.msgpack', Uint8Array.of(0x92, 1, 2)))).toEqual(['whole'])
+  })
+
   it('is none where neither its name nor its bytes say so', async () => {
     expect(await gradeOf(write('notes.txt', 'text'))).toEqual(['nothing'])
     expect(await gradeOf(write('LICENSE', 'text'))).toEqual(['nothing'])
@@ -413,6 +453,17 @@ describe('a folder of a model', () => {
       expect([basename(named), grade]).toEqual([basename(named), 'partial'])
       expect(findings.join()).toContain('model-00002-of-00002.safetensors not there')
     }
+  })
+
+  it('with the index of its other form, of which nothing was fetched, is whole', async () => {
+    write('hub/model-00001-of-00002.safetensors', safetensors({ a: 3 }))
+    write('hub/model-00002-of-00002.safetensors', safetensors({ b: 3 }))
+    write('hub/model.safetensors.index.json', index)
+    const other = index.replaceAll(/model-(\d+)-of-(\d+)\.safetensors/g, 'pytorch_model-$1-of-$2.bin')
+    write('hub/pytorch_model.bin.index.json', other)
+    expect(await gradeOf(join(folder, 'hub'))).toEqual(['whole'])
+    fs.rmSync(join(folder, 'hub/model-00002-of-00002.safetensors'))
+    expect((await gradeOf(join(folder, 'hub')))[0]).toBe('partial')
   })
 
   it('names the pointer that lies in place of its weights, in a folder within too', async () => {
