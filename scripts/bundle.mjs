@@ -33,7 +33,7 @@ const leftOut = [
 ]
 
 /**
- * What stands for modules of oclif here. Its errors are reported by ckpt (src/cli/parse-error.ts), so nothing is coloured and
+ * What stands for modules of oclif here. Its errors are reported by ckpt (src/cli/output/parse-error.ts), so nothing is coloured and
  * nothing is fitted to a terminal, to ask for which takes long; DEBUG=oclif:* is for oclif's own doing.
  */
 const replaced = {

@@ -14,7 +14,7 @@ export async function writeHelp(root, dist) {
   // Read when oclif is loaded.
   Object.assign(process.env, { NO_COLOR: '1', FORCE_COLOR: '0' })
   const { Config } = await import('@oclif/core')
-  const { default: CkptHelp } = await import(join(dist, 'cli', 'help.js'))
+  const { default: CkptHelp } = await import(join(dist, 'cli', 'command-line', 'help.js'))
   const config = await Config.load(root)
   class Recorder extends CkptHelp {
     text = ''

@@ -1,7 +1,7 @@
 /** Entry of the bundle: runs a command without loading oclif's manifest or package files. */
 import { loadCommand } from './commands/load.js'
 import type { CompletionSpec } from './cli/completion/spec.js'
-import type { Program } from './cli/program.js'
+import type { Program } from './cli/command-line/program.js'
 import { isHangupIgnored } from './machine/hangup.js'
 
 /** What the starter (bin/run.js, or the one-file executable) knows. */
@@ -52,7 +52,7 @@ const aliases: Readonly<Record<string, keyof typeof loadCommand>> = { ls: 'list'
 
 /** True where what was typed as a command is none, which is reported. */
 async function tellUnknown(argv: readonly string[]): Promise<boolean> {
-  const { tellUnknownCommand, unknownCommand } = await import('./cli/unknown-command.js')
+  const { tellUnknownCommand, unknownCommand } = await import('./cli/output/unknown-command.js')
   const unknown = unknownCommand(argv, Object.keys(loadCommand))
   if (unknown !== null) tellUnknownCommand(unknown, argv)
   return unknown !== null

@@ -1,6 +1,6 @@
 /** Shared by the commands that start another program: `ckpt … -- COMMAND`. */
 import { BaseCommand } from './base-command.js'
-import type { Description } from './described-command.js'
+import type { Description } from './command-line/described-command.js'
 import { CkptError } from '../core/errors.js'
 
 export abstract class JobCommand<T extends Description> extends BaseCommand<T> {

@@ -35,8 +35,8 @@ import { parseAge } from '../core/choosing/retention/index.js'
 import { printable } from '../render/printable.js'
 import { formatAge } from '../render/units.js'
 import { BaseCommand } from './base-command.js'
-import { confirm } from './confirm.js'
-import type { Description } from './described-command.js'
+import { confirm } from './questions/confirm.js'
+import type { Description } from './command-line/described-command.js'
 import { writersOf } from './run-writers.js'
 
 /** How a change of many runs was asked for. */

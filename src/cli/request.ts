@@ -1,8 +1,8 @@
 /** What a call of a command asks for: what is typed, and for the rest what the environment and files of settings say. */
 import { resolve } from 'node:path'
-import { flagsOf, nameOf, type Description } from './described-command.js'
-import { givenFlags, lenient, parseArguments, takeBack, type Parsed } from './parse-arguments.js'
-import type { Program } from './program.js'
+import { flagsOf, nameOf, type Description } from './command-line/described-command.js'
+import { givenFlags, lenient, parseArguments, takeBack, type Parsed } from './command-line/parse-arguments.js'
+import type { Program } from './command-line/program.js'
 import { noSettings, settingsAt, valuesOf, withDefaults, type CommandSettings } from './settings/command-settings.js'
 import type { Storage } from '../core/storage/storage.js'
 

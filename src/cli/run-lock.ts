@@ -1,5 +1,5 @@
 /** How a command locks the run that it changes, and waits while another process has the lock. */
-import { interruptible } from './progress.js'
+import { interruptible } from './output/progress.js'
 import { stateFolderOf, type LockOptions, type Owner } from '../core/changes/state/index.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import type { CkptError } from '../core/errors.js'

@@ -26,15 +26,15 @@ import {
   shardSizeFlag,
   strictCastFlag,
   weightsOnlyFlag,
-} from '../cli/tensor-flags.js'
-import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
-import { outputLike } from '../cli/output-path.js'
-import { onlyOrder, readQuery } from '../cli/query.js'
+} from '../cli/flags/tensor-flags.js'
+import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags/common-flags.js'
+import { outputLike } from '../cli/flags/output-path.js'
+import { onlyOrder, readQuery } from '../cli/flags/query.js'
 import { renderIdle } from '../render/messages.js'
 import { plural } from '../render/units.js'
 import { averageDocument, renderAverage, type AverageResult } from '../render/average.js'
 import { renderLosses, renderOutdated } from '../render/transfer.js'
-import { readMeta } from '../cli/save-arguments.js'
+import { readMeta } from '../cli/flags/save-arguments.js'
 import { baseOf } from '../machine/working-folder.js'
 
 export default class Average extends BaseCommand<typeof Average> {

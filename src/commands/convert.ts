@@ -31,10 +31,10 @@ import {
   partFlag,
   shardSizeFlag,
   strictCastFlag,
-} from '../cli/tensor-flags.js'
-import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
-import { isFolderOutput } from '../cli/output-path.js'
-import { onlyOrder, readQuery } from '../cli/query.js'
+} from '../cli/flags/tensor-flags.js'
+import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags/common-flags.js'
+import { isFolderOutput } from '../cli/flags/output-path.js'
+import { onlyOrder, readQuery } from '../cli/flags/query.js'
 import { conversionDocument, renderConversion, renderMerge } from '../render/convert.js'
 import { renderIdle } from '../render/messages.js'
 import { renderLosses, renderOutdated } from '../render/transfer.js'

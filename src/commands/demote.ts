@@ -3,9 +3,9 @@ import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { utcOffset, wait } from '../machine/clock.js'
-import { confirm } from '../cli/confirm.js'
+import { confirm } from '../cli/questions/confirm.js'
 import type { Run } from '../core/checkpoint.js'
-import { setExitStatusForUnreadable } from '../cli/unreadable-exit-status.js'
+import { setExitStatusForUnreadable } from '../cli/output/unreadable-exit-status.js'
 import { CkptError } from '../core/errors.js'
 import {
   carryOutDemotion,
@@ -31,9 +31,9 @@ import {
   stateFlag,
   waitFlag,
   yesFlag,
-} from '../cli/flags.js'
-import { interruptible } from '../cli/progress.js'
-import { readPolicy } from '../cli/query.js'
+} from '../cli/flags/common-flags.js'
+import { interruptible } from '../cli/output/progress.js'
+import { readPolicy } from '../cli/flags/query.js'
 import { demoteDocument, renderDemoted, renderDemotePlan, renderDemoteQuestion } from '../render/demote.js'
 
 export default class Demote extends BaseCommand<typeof Demote> {

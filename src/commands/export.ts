@@ -2,8 +2,8 @@
 import { join, resolve, sep } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { dryRunFlag, selectionFlags, stateFlag, verifyFlag } from '../cli/flags.js'
-import { onlyOrder, readQuery } from '../cli/query.js'
+import { dryRunFlag, selectionFlags, stateFlag, verifyFlag } from '../cli/flags/common-flags.js'
+import { onlyOrder, readQuery } from '../cli/flags/query.js'
 import {
   compileDtypes,
   dtypeFlag,
@@ -14,7 +14,7 @@ import {
   renameFlags,
   shardSizeFlag,
   strictCastFlag,
-} from '../cli/tensor-flags.js'
+} from '../cli/flags/tensor-flags.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import { ensureCanPublishFolder } from '../core/changes/publish/index.js'

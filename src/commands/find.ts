@@ -25,8 +25,8 @@ import {
   rank,
   type Order,
 } from '../core/choosing/selection/index.js'
-import { recursiveFlag, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags.js'
-import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/query.js'
+import { recursiveFlag, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags/common-flags.js'
+import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/flags/query.js'
 import { summarise, toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 

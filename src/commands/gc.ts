@@ -11,9 +11,9 @@ import {
   waitFlag,
   walkFlags,
   yesFlag,
-} from '../cli/flags.js'
+} from '../cli/flags/common-flags.js'
 import { ManyRunsCommand, type ManyChoices } from '../cli/many-runs.js'
-import { noRunBelow, readPolicy, readQuery } from '../cli/query.js'
+import { noRunBelow, readPolicy, readQuery } from '../cli/flags/query.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import type { Run } from '../core/checkpoint.js'
 import { exitStatusOf } from '../core/errors.js'

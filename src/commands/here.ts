@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { BaseCommand } from '../cli/base-command.js'
 import { overviewOf } from '../cli/overview.js'
-import { Reporter } from '../cli/reporter.js'
+import { Reporter } from '../cli/output/reporter.js'
 import { SeveralRunsError } from '../core/checkpoints/layouts/index.js'
 import { CkptError } from '../core/errors.js'
 import type { Run } from '../core/checkpoint.js'

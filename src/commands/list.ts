@@ -39,10 +39,18 @@ import {
   type UnknownKey,
 } from '../core/choosing/selection/index.js'
 import { isInForce, type Pin } from '../core/changes/state/index.js'
-import { changedColumns, parseColumns, refuseUnknown, type ColumnChoice } from '../cli/columns.js'
+import { changedColumns, parseColumns, refuseUnknown, type ColumnChoice } from '../cli/flags/columns.js'
 import { ordersOfSettings } from '../cli/settings/order-of-run.js'
-import { checked, recursiveFlag, runArgument, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags.js'
-import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/query.js'
+import {
+  checked,
+  recursiveFlag,
+  runArgument,
+  selectionFlags,
+  verifyFlag,
+  stateFlag,
+  walkFlags,
+} from '../cli/flags/common-flags.js'
+import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/flags/query.js'
 import { isMetaColumn, type Row } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 import { plural } from '../render/units.js'

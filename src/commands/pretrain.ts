@@ -24,7 +24,7 @@ import {
 } from '../core/pretrain/index.js'
 import type { SourceContext } from '../core/pretrain/sources/index.js'
 import { stateFolderOf, type StateFolder } from '../core/changes/state/index.js'
-import { dryRunFlag, stateFlag, waitFlag } from '../cli/flags.js'
+import { dryRunFlag, stateFlag, waitFlag } from '../cli/flags/common-flags.js'
 import { hubSettings, network } from '../machine/network.js'
 import { pretrainingDocument, renderPretraining, type Pretraining } from '../render/pretrain.js'
 import { printable } from '../render/printable.js'

@@ -2,11 +2,11 @@
 import { dirname, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { utcOffset, wait } from '../machine/clock.js'
-import { agreeOnPlan } from '../cli/agree-on-plan.js'
+import { agreeOnPlan } from '../cli/questions/agree-on-plan.js'
 import type { Run } from '../core/checkpoint.js'
 import type { HealthOptions } from '../core/checkpoints/health/index.js'
 import { removalError } from '../core/changes/disposal/index.js'
-import { setExitStatusForUnreadable } from '../cli/unreadable-exit-status.js'
+import { setExitStatusForUnreadable } from '../cli/output/unreadable-exit-status.js'
 import { isRunOfFolders, ScanTree } from '../core/checkpoints/layouts/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
@@ -51,8 +51,8 @@ import {
   waitFlag,
   walkFlags,
   yesFlag,
-} from '../cli/flags.js'
-import { noRunBelow, readPolicy } from '../cli/query.js'
+} from '../cli/flags/common-flags.js'
+import { noRunBelow, readPolicy } from '../cli/flags/query.js'
 import { printable } from '../render/printable.js'
 import { describeWarnings, manyDocument, renderManyPlans } from '../render/prune-many.js'
 import {

@@ -32,9 +32,9 @@ import {
   type RunToGoOn,
 } from '../core/runs/index.js'
 import { LoneStart, startMessage } from '../core/jobs/supervise/index.js'
-import { leaveDamagedFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../cli/flags.js'
+import { leaveDamagedFlag, runArgument, selectionFlags, verifyFlag, stateFlag } from '../cli/flags/common-flags.js'
 import { JobCommand } from '../cli/job-command.js'
-import { onlyOrder, readQuery } from '../cli/query.js'
+import { onlyOrder, readQuery } from '../cli/flags/query.js'
 import { toDocument } from '../render/checkpoints.js'
 import { clearedLines } from '../render/cleared-obstacles.js'
 import { printable } from '../render/printable.js'

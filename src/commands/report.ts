@@ -2,17 +2,24 @@
 import { basename, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { policyFlags, pruneVerifyFlag, recursiveFlag, selectionFlags, stateFlag, walkFlags } from '../cli/flags.js'
-import { noRunBelow, readPolicy } from '../cli/query.js'
-import { interruptible } from '../cli/progress.js'
+import {
+  policyFlags,
+  pruneVerifyFlag,
+  recursiveFlag,
+  selectionFlags,
+  stateFlag,
+  walkFlags,
+} from '../cli/flags/common-flags.js'
+import { noRunBelow, readPolicy } from '../cli/flags/query.js'
+import { interruptible } from '../cli/output/progress.js'
 import { policyOfRun } from '../cli/settings/policy-of-run.js'
-import { outputFlags } from '../cli/tensor-flags.js'
+import { outputFlags } from '../cli/flags/tensor-flags.js'
 import type { Run } from '../core/checkpoint.js'
 import { refuseAbsent, type EarlierWalk } from '../core/checkpoints/layouts/index.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
 import { CkptError } from '../core/errors.js'
 import { DiskUses, firstAxis, loggedAxis, openRun, openRuns, reportRun, writeText } from '../core/runs/index.js'
-import type { OpenedAll } from '../cli/live-report.js'
+import type { OpenedAll } from '../cli/watching/live-report.js'
 import { RecordedReads } from '../core/storage/recorded-reads.js'
 import type { ReadStorage } from '../core/storage/storage.js'
 import { utcOffset } from '../machine/clock.js'
@@ -164,7 +171,7 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
   /** Until Ctrl-C or SIGTERM, which are its right end. */
   private async serve(): Promise<void> {
     const { host = '127.0.0.1', port = 0, 'token-file': tokenFile } = this.flags
-    const { serveReport, tokenFor } = await import('../cli/serve-report.js')
+    const { serveReport, tokenFor } = await import('../cli/watching/serve-report.js')
     const token = tokenFor(host, tokenFile)
     const opened = await this.openRecorded()
     const first = await this.view(opened.runs)

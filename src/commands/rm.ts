@@ -1,8 +1,8 @@
 /** `ckpt rm`: deletes the checkpoints that are named. */
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { confirm } from '../cli/confirm.js'
-import { checkpointsArgument, dryRunFlag, stateFlag, trashFlag, waitFlag, yesFlag } from '../cli/flags.js'
+import { confirm } from '../cli/questions/confirm.js'
+import { checkpointsArgument, dryRunFlag, stateFlag, trashFlag, waitFlag, yesFlag } from '../cli/flags/common-flags.js'
 import { writersOf } from '../cli/run-writers.js'
 import type { Run } from '../core/checkpoint.js'
 import { removalError } from '../core/changes/disposal/index.js'

@@ -2,14 +2,14 @@
 import { CkptError } from '../core/errors.js'
 import { describeContradictions } from '../core/choosing/selection/index.js'
 import { supervise, wholeOldestFirst, type JobPlan } from '../core/jobs/supervise/index.js'
-import { runArgument } from '../cli/flags.js'
+import { runArgument } from '../cli/flags/common-flags.js'
 import { JobCommand } from '../cli/job-command.js'
 import { describeOutcome } from '../render/outcome.js'
 import { printable, printableLines } from '../render/printable.js'
 import { choresOf } from '../cli/run-chores.js'
-import { runFlags } from '../cli/run-flags.js'
+import { runFlags } from '../cli/flags/run-flags.js'
 import { holdingJob } from '../core/jobs/holding-job.js'
-import { readPlan, readPrune } from '../cli/run-plan.js'
+import { readPlan, readPrune } from '../cli/flags/run-plan.js'
 import { thisMachine } from '../machine/this-machine.js'
 
 export default class RunCommand extends JobCommand<typeof RunCommand> {

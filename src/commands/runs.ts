@@ -2,9 +2,9 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { changedColumns, parseColumns, refuseUnknown, type ColumnChoice } from '../cli/columns.js'
-import { checked, selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cli/flags.js'
-import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/query.js'
+import { changedColumns, parseColumns, refuseUnknown, type ColumnChoice } from '../cli/flags/columns.js'
+import { checked, selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cli/flags/common-flags.js'
+import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/flags/query.js'
 import { compareText } from '../core/checkpoints/layouts/index.js'
 import { describeUnknownKey, rank, settingPrefix, unknownInAll, type Order } from '../core/choosing/selection/index.js'
 import {

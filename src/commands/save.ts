@@ -27,12 +27,12 @@ import {
   selectionFlags,
   stateFlag,
   waitFlag,
-} from '../cli/flags.js'
-import { readPolicy } from '../cli/query.js'
+} from '../cli/flags/common-flags.js'
+import { readPolicy } from '../cli/flags/query.js'
 import { printable } from '../render/printable.js'
 import { describePointed, renderPlan } from '../render/prune.js'
 import { saveDocument, type SavedPrune, type SaveOutcome } from '../render/save.js'
-import { readFiles, readMeta } from '../cli/save-arguments.js'
+import { readFiles, readMeta } from '../cli/flags/save-arguments.js'
 import { throughHooks } from '../cli/file-hooks.js'
 
 export default class Save extends BaseCommand<typeof Save> {

@@ -10,7 +10,7 @@ import { namedBests, type NamedBest } from '../core/choosing/selection/index.js'
 
 import { openTensors, plainShape, type TensorFile, type TensorInfo } from '../core/tensors/read/index.js'
 import { overviewOf } from '../cli/overview.js'
-import { named, stateFlag, verifyFlag } from '../cli/flags.js'
+import { named, stateFlag, verifyFlag } from '../cli/flags/common-flags.js'
 import { toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 import { sourcesOf, valuesOf } from '../render/settings.js'

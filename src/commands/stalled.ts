@@ -7,11 +7,11 @@ import { describeContradictions, describeUnknownKey, unknownKeys } from '../core
 import { Journal } from '../core/changes/journal/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
 import { readingsOf, standingOf, toCheckpointEntry, unknownTo, wholeOldestFirst } from '../core/jobs/supervise/index.js'
-import { runArgument, stateFlag } from '../cli/flags.js'
+import { runArgument, stateFlag } from '../cli/flags/common-flags.js'
 import { printable } from '../render/printable.js'
 import { formatNumber, plural } from '../render/units.js'
-import { minDeltaFlag, warmupFlag } from '../cli/run-flags.js'
-import { toPatience } from '../cli/run-plan.js'
+import { minDeltaFlag, warmupFlag } from '../cli/flags/run-flags.js'
+import { toPatience } from '../cli/flags/run-plan.js'
 
 export default class Stalled extends BaseCommand<typeof Stalled> {
   static override isReader = true

@@ -20,7 +20,7 @@ import {
   type TensorFile,
   readingNamed,
 } from '../core/tensors/read/index.js'
-import { named } from '../cli/flags.js'
+import { named } from '../cli/flags/common-flags.js'
 import { renderTensorTree } from '../render/tensor-tree.js'
 import { renderTensors, type ListedFile, type ListedTensor } from '../render/tensors.js'
 import { baseOf } from '../machine/working-folder.js'

@@ -27,11 +27,11 @@ import {
   shardSizeFlag,
   strictCastFlag,
   weightsOnlyFlag,
-} from '../cli/tensor-flags.js'
-import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags.js'
-import { outputLike } from '../cli/output-path.js'
-import { interruptible } from '../cli/progress.js'
-import { onlyOrder, readQuery } from '../cli/query.js'
+} from '../cli/flags/tensor-flags.js'
+import { chosenVerifyFlag, dryRunFlag, selectionFlags } from '../cli/flags/common-flags.js'
+import { outputLike } from '../cli/flags/output-path.js'
+import { interruptible } from '../cli/output/progress.js'
+import { onlyOrder, readQuery } from '../cli/flags/query.js'
 import {
   hookedTransferDocument,
   renderFullCopy,

@@ -5,7 +5,7 @@ import { byRun, findRemembered, type Named } from '../core/runs/opening/checkpoi
 import { CkptError } from '../core/errors.js'
 import { loadByWord } from '../core/runs/opening/checkpoint-by-word.js'
 import { pinsOf, unpin } from '../core/runs/index.js'
-import { checkpointsArgument, stateFlag, waitFlag } from '../cli/flags.js'
+import { checkpointsArgument, stateFlag, waitFlag } from '../cli/flags/common-flags.js'
 import { printable } from '../render/printable.js'
 
 export default class Unpin extends BaseCommand<typeof Unpin> {

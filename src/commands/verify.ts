@@ -19,7 +19,7 @@ import {
   type Verified,
 } from '../core/runs/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
-import { recursiveFlag, severalNamed, stateFlag, walkFlags } from '../cli/flags.js'
+import { recursiveFlag, severalNamed, stateFlag, walkFlags } from '../cli/flags/common-flags.js'
 import { withVerifyHooks } from '../cli/file-hooks.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
 import { printable } from '../render/printable.js'

@@ -2,8 +2,8 @@
 import { CkptError } from '../../core/errors.js'
 import type { Order } from '../../core/choosing/selection/index.js'
 import type { ReadStorage } from '../../core/storage/storage.js'
-import { selectionFlags } from '../flags.js'
-import type { Program } from '../program.js'
+import { selectionFlags } from '../flags/common-flags.js'
+import type { Program } from '../command-line/program.js'
 import { policyOfRun } from './policy-of-run.js'
 import type { ParsedConfig } from './settings-file.js'
 

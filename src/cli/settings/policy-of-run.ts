@@ -1,9 +1,9 @@
 /** The policy that a run's own settings give `ckpt prune`, for those who only ask what it would keep. */
 import type { PruneRequest } from '../../core/runs/index.js'
 import type { ReadStorage } from '../../core/storage/storage.js'
-import type { Program } from '../program.js'
-import { readPolicy } from '../query.js'
-import { flagsOf } from '../described-command.js'
+import type { Program } from '../command-line/program.js'
+import { readPolicy } from '../flags/query.js'
+import { flagsOf } from '../command-line/described-command.js'
 import { settingsAt } from './command-settings.js'
 import type { LeftOut } from './files.js'
 

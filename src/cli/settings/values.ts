@@ -4,9 +4,9 @@ import { Parser, type Interfaces } from '@oclif/core'
 import { ConfigError, atPosition, type Scalar } from '../../core/formats/yaml/config-yaml.js'
 import type { SettingEntry } from './settings-file.js'
 import { CkptError } from '../../core/errors.js'
-import { policyFlags, selectionFlags } from '../flags.js'
-import { parseMessage } from '../parse-error.js'
-import { readPolicy } from '../query.js'
+import { policyFlags, selectionFlags } from '../flags/common-flags.js'
+import { parseMessage } from '../output/parse-error.js'
+import { readPolicy } from '../flags/query.js'
 
 export type FlagDefinitions = Interfaces.FlagInput
 export type FlagDefinition = FlagDefinitions[string]

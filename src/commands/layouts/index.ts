@@ -1,8 +1,8 @@
 /** `ckpt layouts`: the layouts that are known. */
 import { resolve } from 'node:path'
 import { BaseCommand } from '../../cli/base-command.js'
-import { runArgument } from '../../cli/flags.js'
-import { mistypedBelow } from '../../cli/unknown-command.js'
+import { runArgument } from '../../cli/flags/common-flags.js'
+import { mistypedBelow } from '../../cli/output/unknown-command.js'
 import { refuseAbsent } from '../../core/checkpoints/layouts/index.js'
 import { allLayouts } from '../../core/checkpoints/layouts/list-layouts.js'
 import type { CkptError } from '../../core/errors.js'

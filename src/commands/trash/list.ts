@@ -1,6 +1,6 @@
 /** `ckpt trash list`: what is in a run's trash. */
 import { BaseCommand } from '../../cli/base-command.js'
-import { runArgument, stateFlag } from '../../cli/flags.js'
+import { runArgument, stateFlag } from '../../cli/flags/common-flags.js'
 import { renderTrash, trashDocument } from '../../render/trash.js'
 import { plural } from '../../render/units.js'
 import { quoteWord } from '../../core/formats/text/shell-words.js'

@@ -11,7 +11,7 @@ import { quoteWord } from '../../core/formats/text/shell-words.js'
 import { wait } from '../../machine/clock.js'
 import { printable } from '../../render/printable.js'
 import { describePointed } from '../../render/prune.js'
-import { stateFlag, waitFlag } from '../../cli/flags.js'
+import { stateFlag, waitFlag } from '../../cli/flags/common-flags.js'
 
 export default class TrashRestore extends BaseCommand<typeof TrashRestore> {
   static override summary = 'Move checkpoints from the trash back to where they were'

@@ -2,13 +2,13 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Interfaces } from '@oclif/core'
-import { askScheduler } from '../machine/ask-scheduler.js'
-import { CkptError } from '../core/errors.js'
-import { parseExpression } from '../core/choosing/expression/index.js'
-import type { SignalName } from '../core/jobs/command/index.js'
-import { parseAge } from '../core/choosing/retention/index.js'
-import { schedulerOf } from '../core/jobs/schedulers/index.js'
-import { checkRequest, type PruneRequest } from '../core/runs/index.js'
+import { askScheduler } from '../../machine/ask-scheduler.js'
+import { CkptError } from '../../core/errors.js'
+import { parseExpression } from '../../core/choosing/expression/index.js'
+import type { SignalName } from '../../core/jobs/command/index.js'
+import { parseAge } from '../../core/choosing/retention/index.js'
+import { schedulerOf } from '../../core/jobs/schedulers/index.js'
+import { checkRequest, type PruneRequest } from '../../core/runs/index.js'
 import {
   parseRetries,
   parseSimulation,
@@ -17,9 +17,9 @@ import {
   type Patience,
   type JobPlan,
   type ResumeFrom,
-} from '../core/jobs/supervise/index.js'
-import { splitArguments } from '../core/formats/text/shell-words.js'
-import { policyFlags, readTraining } from './flags.js'
+} from '../../core/jobs/supervise/index.js'
+import { splitArguments } from '../../core/formats/text/shell-words.js'
+import { policyFlags, readTraining } from './common-flags.js'
 import { onlyOrder, readPolicy, readQuery } from './query.js'
 import { parseStatuses, splitAtCommas, type runFlags } from './run-flags.js'
 

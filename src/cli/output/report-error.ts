@@ -1,13 +1,13 @@
 /** How an error is reported: in words on stderr, or as a document on stdout with --json. */
-import { CkptError, exitStatusOf, type ErrorCode } from '../core/errors.js'
-import { namesWithin } from '../core/choosing/expression/index.js'
-import { SeveralRunsError } from '../core/checkpoints/layouts/index.js'
-import { quoteWord } from '../core/formats/text/shell-words.js'
-import { isChoosingWord } from '../core/checkpoints/choosing-words.js'
+import { CkptError, exitStatusOf, type ErrorCode } from '../../core/errors.js'
+import { namesWithin } from '../../core/choosing/expression/index.js'
+import { SeveralRunsError } from '../../core/checkpoints/layouts/index.js'
+import { quoteWord } from '../../core/formats/text/shell-words.js'
+import { isChoosingWord } from '../../core/checkpoints/choosing-words.js'
 import { flagsCalled, isCalledElsewhere } from './other-names.js'
 import { parseMessage } from './parse-error.js'
-import { renderError } from '../render/messages.js'
-import type { Output } from '../render/output.js'
+import { renderError } from '../../render/messages.js'
+import type { Output } from '../../render/output.js'
 
 export interface ErrorReport {
   readonly code: ErrorCode | 'bug'

@@ -1,8 +1,8 @@
 /** The question whether a plan is to be carried out: what is shown first, and changed by hand as often as wanted. */
-import { CkptError } from '../core/errors.js'
-import type { ByHand, Intent } from '../core/runs/index.js'
-import type { Output } from '../render/output.js'
-import { renderQuestion } from '../render/prune.js'
+import { CkptError } from '../../core/errors.js'
+import type { ByHand, Intent } from '../../core/runs/index.js'
+import type { Output } from '../../render/output.js'
+import { renderQuestion } from '../../render/prune.js'
 import { ask } from './confirm.js'
 
 export interface PlanQuestion {
@@ -55,7 +55,7 @@ async function answerTo({ plan }: Intent, question: PlanQuestion): Promise<'yes'
 
 /** Everything that is known of the checkpoints to be removed. */
 async function showRemoved({ remove }: Intent['plan'], { now, output }: PlanQuestion): Promise<void> {
-  const { renderCheckpoint } = await import('../render/show.js')
+  const { renderCheckpoint } = await import('../../render/show.js')
   const view = { named: [], knownBy: [], now: now(), output }
   for (const { checkpoint } of remove) output.dataLines([...renderCheckpoint(checkpoint, new Map(), view), ''])
 }

@@ -1,9 +1,9 @@
 /** The path of an output when only its folder was given. */
 import { basename, extname, join, resolve } from 'node:path'
-import { outputName } from '../core/tensors/convert/index.js'
-import type { TensorFile } from '../core/tensors/read/index.js'
-import type { ReadStorage } from '../core/storage/storage.js'
-import { formatFor, formatOfName, type OutputFormat } from '../core/tensors/write/index.js'
+import { outputName } from '../../core/tensors/convert/index.js'
+import type { TensorFile } from '../../core/tensors/read/index.js'
+import type { ReadStorage } from '../../core/storage/storage.js'
+import { formatFor, formatOfName, type OutputFormat } from '../../core/tensors/write/index.js'
 
 /** One that is there, or that is written as one. */
 export async function isFolderOutput(storage: ReadStorage, output: string): Promise<boolean> {

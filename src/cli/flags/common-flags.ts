@@ -1,10 +1,10 @@
 /** Flags that several commands share: one flag has one meaning everywhere. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { parseAmount, parseBytes, rules, type RuleKind } from '../core/choosing/retention/index.js'
-import type { HealthLevel } from '../core/checkpoint.js'
-import { CkptError } from '../core/errors.js'
-import type { TrainingChoice } from '../core/choosing/selection/index.js'
+import { parseAmount, parseBytes, rules, type RuleKind } from '../../core/choosing/retention/index.js'
+import type { HealthLevel } from '../../core/checkpoint.js'
+import { CkptError } from '../../core/errors.js'
+import type { TrainingChoice } from '../../core/choosing/selection/index.js'
 
 /** Flags whose value is an expression, which may begin with `-`. */
 export const expressionFlags: ReadonlySet<string> = new Set([

@@ -1,13 +1,13 @@
 /** What a command says while it runs: its answer on stdout; notes, warnings, progress and errors on stderr. */
 import { errorDocument, toErrorReport, reportError, type ErrorDocument, type FailedCommand } from './report-error.js'
 import { bytesProgress, interruptible, walkProgress, type Progress, type WatchedWork } from './progress.js'
-import type { WalkOptions } from '../core/checkpoints/layouts/index.js'
-import { exitStatusOf, type CkptError } from '../core/errors.js'
-import { standardStream } from '../machine/standard-streams.js'
-import { toJson, toJsonLine } from '../render/json.js'
-import { renderError, renderWarning } from '../render/messages.js'
-import { Output } from '../render/output.js'
-import { printable } from '../render/printable.js'
+import type { WalkOptions } from '../../core/checkpoints/layouts/index.js'
+import { exitStatusOf, type CkptError } from '../../core/errors.js'
+import { standardStream } from '../../machine/standard-streams.js'
+import { toJson, toJsonLine } from '../../render/json.js'
+import { renderError, renderWarning } from '../../render/messages.js'
+import { Output } from '../../render/output.js'
+import { printable } from '../../render/printable.js'
 
 /** Of `walkFlags`. */
 export interface WalkFlags {

@@ -1,11 +1,11 @@
 /** Shared by the commands on tensors: their flags, and opening the file that an argument names. */
 import { Flags } from '@oclif/core'
-import { CkptError } from '../core/errors.js'
-import type { ConvertOptions } from '../core/tensors/convert/index.js'
-import { compileMapping, parseMapEntries, type NameMapping, nameFilter } from '../core/tensors/names/index.js'
-import { parseSize } from '../core/choosing/expression/index.js'
-import type { OutputFormat } from '../core/tensors/write/index.js'
-import { canCast, isFloatDtype, parseDtype, type Dtype } from '../core/tensors/read/index.js'
+import { CkptError } from '../../core/errors.js'
+import type { ConvertOptions } from '../../core/tensors/convert/index.js'
+import { compileMapping, parseMapEntries, type NameMapping, nameFilter } from '../../core/tensors/names/index.js'
+import { parseSize } from '../../core/choosing/expression/index.js'
+import type { OutputFormat } from '../../core/tensors/write/index.js'
+import { canCast, isFloatDtype, parseDtype, type Dtype } from '../../core/tensors/read/index.js'
 
 const repeatable = { multiple: true, multipleNonGreedy: true } as const
 

@@ -1,6 +1,6 @@
 /** The exit status of a plan that could not read some of the checkpoints. */
-import { isUnreadable, type Checkpoint } from '../core/checkpoint.js'
-import { exitStatusOf } from '../core/errors.js'
+import { isUnreadable, type Checkpoint } from '../../core/checkpoint.js'
+import { exitStatusOf } from '../../core/errors.js'
 
 interface Planned {
   readonly checkpoint: Checkpoint

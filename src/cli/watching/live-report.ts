@@ -1,10 +1,10 @@
 /** A report that is updated as its runs change: only the runs that changed are read again. */
 import { basename, dirname } from 'node:path'
-import type { Run } from '../core/checkpoint.js'
-import { compareText, ignoreFile, type EarlierWalk } from '../core/checkpoints/layouts/index.js'
-import { CkptError, reasonOf, StorageError } from '../core/errors.js'
-import type { ReadStorage } from '../core/storage/storage.js'
-import type { ReportedRun, ReportView } from '../render/report/document.js'
+import type { Run } from '../../core/checkpoint.js'
+import { compareText, ignoreFile, type EarlierWalk } from '../../core/checkpoints/layouts/index.js'
+import { CkptError, reasonOf, StorageError } from '../../core/errors.js'
+import type { ReadStorage } from '../../core/storage/storage.js'
+import type { ReportedRun, ReportView } from '../../render/report/document.js'
 
 export interface LiveSources {
   readonly storage: ReadStorage

@@ -1,11 +1,11 @@
 /** The plan of a prune, gone through by a person at a terminal. */
 import { PlanEditor } from './plan-editor.js'
-import { CkptError } from '../core/errors.js'
-import type { ByHand, PrunePlan } from '../core/runs/index.js'
-import { keyboard, stopLikeCtrlZ } from '../machine/key-presses.js'
-import { keepScreen } from '../machine/terminal-signals.js'
-import type { Output } from '../render/output.js'
-import { pageOf, renderPlanList } from '../render/plan-list.js'
+import { CkptError } from '../../core/errors.js'
+import type { ByHand, PrunePlan } from '../../core/runs/index.js'
+import { keyboard, stopLikeCtrlZ } from '../../machine/key-presses.js'
+import { keepScreen } from '../../machine/terminal-signals.js'
+import type { Output } from '../../render/output.js'
+import { pageOf, renderPlanList } from '../../render/plan-list.js'
 
 export interface EditOptions {
   /** Absolute path of the run. */

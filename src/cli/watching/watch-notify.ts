@@ -1,10 +1,10 @@
 /** `--notify`: a command of the user's at each new best, one after the other. */
-import { environmentOf, valueText } from '../core/jobs/command/index.js'
-import type { WatchEvent } from '../core/jobs/watch/index.js'
-import { CkptError } from '../core/errors.js'
-import { runHookProcess } from '../machine/run-hook.js'
-import type { HookEnd } from '../core/jobs/hooks/index.js'
-import { printable } from '../render/printable.js'
+import { environmentOf, valueText } from '../../core/jobs/command/index.js'
+import type { WatchEvent } from '../../core/jobs/watch/index.js'
+import { CkptError } from '../../core/errors.js'
+import { runHookProcess } from '../../machine/run-hook.js'
+import type { HookEnd } from '../../core/jobs/hooks/index.js'
+import { printable } from '../../render/printable.js'
 
 type BestEvent = Extract<WatchEvent, { readonly event: 'best' }>
 

@@ -1,14 +1,14 @@
 /** Turns the selection and policy flags into the queries and policies of core. */
-import { CkptError } from '../core/errors.js'
-import { parseExpression } from '../core/choosing/expression/index.js'
-import { parseAge, parseAmount, parseBytes, rules, type Rule } from '../core/choosing/retention/index.js'
-import { quoteWord } from '../core/formats/text/shell-words.js'
-import { describeNoMatch, type PruneRequest, type Query } from '../core/runs/index.js'
-import { describeOrder, type Criterion, type Order } from '../core/choosing/selection/index.js'
-import { whatRunsAre } from '../core/checkpoints/layouts/index.js'
-import { readTraining } from './flags.js'
-import { printable } from '../render/printable.js'
-import { plural } from '../render/units.js'
+import { CkptError } from '../../core/errors.js'
+import { parseExpression } from '../../core/choosing/expression/index.js'
+import { parseAge, parseAmount, parseBytes, rules, type Rule } from '../../core/choosing/retention/index.js'
+import { quoteWord } from '../../core/formats/text/shell-words.js'
+import { describeNoMatch, type PruneRequest, type Query } from '../../core/runs/index.js'
+import { describeOrder, type Criterion, type Order } from '../../core/choosing/selection/index.js'
+import { whatRunsAre } from '../../core/checkpoints/layouts/index.js'
+import { readTraining } from './common-flags.js'
+import { printable } from '../../render/printable.js'
+import { plural } from '../../render/units.js'
 
 export interface SelectionFlags {
   readonly min?: readonly string[] | undefined

@@ -1,11 +1,11 @@
 /** The flags of `ckpt run`, by what they are about. */
 import { Flags } from '@oclif/core'
-import { CkptError } from '../core/errors.js'
-import { parseExpression } from '../core/choosing/expression/index.js'
-import type { SignalName } from '../core/jobs/command/index.js'
-import { parseAge } from '../core/choosing/retention/index.js'
-import { parseRetries, parseSimulation } from '../core/jobs/supervise/index.js'
-import { splitArguments } from '../core/formats/text/shell-words.js'
+import { CkptError } from '../../core/errors.js'
+import { parseExpression } from '../../core/choosing/expression/index.js'
+import type { SignalName } from '../../core/jobs/command/index.js'
+import { parseAge } from '../../core/choosing/retention/index.js'
+import { parseRetries, parseSimulation } from '../../core/jobs/supervise/index.js'
+import { splitArguments } from '../../core/formats/text/shell-words.js'
 import {
   checked,
   leaveDamagedFlag,
@@ -16,7 +16,7 @@ import {
   trashFlag,
   waitFlag,
   yesFlag,
-} from './flags.js'
+} from './common-flags.js'
 
 const resume = { helpGroup: 'RESUME' }
 const hooks = { helpGroup: 'HOOKS' }

@@ -1,11 +1,11 @@
 /** The error for a command that does not exist, with the nearest names; none of them is ever run. */
-import { CkptError } from '../core/errors.js'
-import { namesWithin } from '../core/choosing/expression/index.js'
+import { CkptError } from '../../core/errors.js'
+import { namesWithin } from '../../core/choosing/expression/index.js'
 import { commandsCalled } from './other-names.js'
 import { reportError, toErrorReport } from './report-error.js'
-import { toJson } from '../render/json.js'
-import { Output } from '../render/output.js'
-import { standardStream } from '../machine/standard-streams.js'
+import { toJson } from '../../render/json.js'
+import { Output } from '../../render/output.js'
+import { standardStream } from '../../machine/standard-streams.js'
 
 /** What bin/quick.js answers. */
 const help = 'help'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { changedColumns, parseColumns } from '../../src/cli/columns.js'
+import { changedColumns, parseColumns } from '../../../src/cli/flags/columns.js'
 
 const usual = ['name', 'age', 'epoch', 'WER', 'loss', 'size', 'marks']
 const isKey = (name: string) => !['name', 'age', 'epoch', 'size', 'marks', 'path'].includes(name)

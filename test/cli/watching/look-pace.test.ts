@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { LookPace } from '../../src/cli/look-pace.js'
+import { LookPace } from '../../../src/cli/watching/look-pace.js'
 
 it('pauses ten times as long as a look works, whatever that look waited for a save to settle', async () => {
   let now = 0

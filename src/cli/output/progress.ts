@@ -1,7 +1,7 @@
 /** Work over a second tells how far it is, on a terminal's stderr, and stops at Ctrl-C. */
-import type { Output } from '../render/output.js'
-import type { WalkCount } from '../core/checkpoints/layouts/index.js'
-import { formatAge, formatSize, plural } from '../render/units.js'
+import type { Output } from '../../render/output.js'
+import type { WalkCount } from '../../core/checkpoints/layouts/index.js'
+import { formatAge, formatSize, plural } from '../../render/units.js'
 
 /** What core's long functions take. */
 export interface WatchedWork {

@@ -1,8 +1,8 @@
 /** A prune's plan as a list to move through: what each key does to it. It reads no keys and draws nothing. */
-import type { Checkpoint } from '../core/checkpoint.js'
-import type { ByHand } from '../core/runs/index.js'
-import { whyLocked, type PrunePlan } from '../core/runs/index.js'
-import { byRecency } from '../core/choosing/selection/index.js'
+import type { Checkpoint } from '../../core/checkpoint.js'
+import type { ByHand } from '../../core/runs/index.js'
+import { whyLocked, type PrunePlan } from '../../core/runs/index.js'
+import { byRecency } from '../../core/choosing/selection/index.js'
 
 export interface EditedRow {
   readonly checkpoint: Checkpoint

@@ -1,7 +1,7 @@
 /** From the words of a command line to flags and arguments: oclif's parser, and what its traps need (docs/design.md §3). */
 import { Parser, type Interfaces } from '@oclif/core'
-import { CkptError } from '../core/errors.js'
-import { expressionFlags } from './flags.js'
+import { CkptError } from '../../core/errors.js'
+import { expressionFlags } from '../flags/common-flags.js'
 import { argumentName } from './usage.js'
 
 export interface Definitions {

@@ -1,13 +1,13 @@
 /** Where `ckpt watch` shows what happens: a screen drawn anew, or a line each. */
-import { hasTerminal, keepScreen } from '../machine/terminal-signals.js'
-import { localStamp } from '../machine/clock.js'
-import type { WatchEvent, WatchedRun } from '../core/jobs/watch/index.js'
-import { toJsonLine } from '../render/json.js'
-import { toLocal } from '../render/log.js'
-import type { LiveScreen } from '../render/live-screen.js'
-import type { Output } from '../render/output.js'
-import { eventDocument, renderEvent } from '../render/watch-event.js'
-import { renderScreen } from '../render/watch-screen.js'
+import { hasTerminal, keepScreen } from '../../machine/terminal-signals.js'
+import { localStamp } from '../../machine/clock.js'
+import type { WatchEvent, WatchedRun } from '../../core/jobs/watch/index.js'
+import { toJsonLine } from '../../render/json.js'
+import { toLocal } from '../../render/log.js'
+import type { LiveScreen } from '../../render/live-screen.js'
+import type { Output } from '../../render/output.js'
+import { eventDocument, renderEvent } from '../../render/watch-event.js'
+import { renderScreen } from '../../render/watch-screen.js'
 
 export interface WatchView {
   /** After each look. `now` is Unix seconds. */

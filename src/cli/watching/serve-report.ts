@@ -1,13 +1,13 @@
 /** `ckpt report --serve`: the page kept up to date while somebody looks at it. */
 import { resolve } from 'node:path'
-import { CkptError } from '../core/errors.js'
-import { sleep } from '../machine/clock.js'
-import { isLoopback, PageServer, randomToken, type Answer } from '../machine/page-server.js'
-import { readTokenFile } from '../machine/token-file.js'
-import { toPageJson } from '../render/json.js'
-import { pageAssets } from '../render/report/assets.js'
-import { reportDocument, type ReportView } from '../render/report/document.js'
-import { pagePolicy, renderReportPage, type PageAssets } from '../render/report/page.js'
+import { CkptError } from '../../core/errors.js'
+import { sleep } from '../../machine/clock.js'
+import { isLoopback, PageServer, randomToken, type Answer } from '../../machine/page-server.js'
+import { readTokenFile } from '../../machine/token-file.js'
+import { toPageJson } from '../../render/json.js'
+import { pageAssets } from '../../render/report/assets.js'
+import { reportDocument, type ReportView } from '../../render/report/document.js'
+import { pagePolicy, renderReportPage, type PageAssets } from '../../render/report/page.js'
 import { LiveReport, lookInterval, type LiveSources, type OpenedAll } from './live-report.js'
 
 export interface Serving extends LiveSources {

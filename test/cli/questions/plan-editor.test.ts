@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { PlanEditor } from '../../src/cli/plan-editor.js'
-import type { PrunePlan } from '../../src/core/runs/index.js'
-import type { KeepCode } from '../../src/core/choosing/retention/index.js'
-import { checkpoint } from '../core/checkpoints.js'
+import { PlanEditor } from '../../../src/cli/questions/plan-editor.js'
+import type { PrunePlan } from '../../../src/core/runs/index.js'
+import type { KeepCode } from '../../../src/core/choosing/retention/index.js'
+import { checkpoint } from '../../core/checkpoints.js'
 
 const one = (epoch: number, more = {}) => checkpoint(`ep${epoch}`, { meta: { epoch, unixtime: epoch * 100 }, ...more })
 

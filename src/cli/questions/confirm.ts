@@ -1,8 +1,8 @@
 /** The question before something is destroyed. */
 import { createInterface } from 'node:readline/promises'
-import { CkptError } from '../core/errors.js'
-import { shown } from '../render/escape-output.js'
-import { displayWidth } from '../render/text-width.js'
+import { CkptError } from '../../core/errors.js'
+import { shown } from '../../render/escape-output.js'
+import { displayWidth } from '../../render/text-width.js'
 
 /** Of a terminal that does not say how wide it is. */
 const usualColumns = 80

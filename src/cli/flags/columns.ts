@@ -1,7 +1,7 @@
 /** `--columns`: the columns by name, or what is added to and taken from those that there would be. */
-import { CkptError } from '../core/errors.js'
-import { builtInNames, describeUnknownKey, type UnknownKey } from '../core/choosing/selection/index.js'
-import { quoteWord } from '../core/formats/text/shell-words.js'
+import { CkptError } from '../../core/errors.js'
+import { builtInNames, describeUnknownKey, type UnknownKey } from '../../core/choosing/selection/index.js'
+import { quoteWord } from '../../core/formats/text/shell-words.js'
 
 export type ColumnChoice =
   | { readonly kind: 'these'; readonly names: readonly string[] }

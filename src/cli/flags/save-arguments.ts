@@ -1,8 +1,8 @@
 /** Turns `--file` and `--meta` into the files and meta that core saves. */
 import { resolve } from 'node:path'
-import { CkptError } from '../core/errors.js'
-import type { PyValue } from '../core/formats/pyyaml/index.js'
-import { parseMetaValue, type FileToSave } from '../core/changes/saving/index.js'
+import { CkptError } from '../../core/errors.js'
+import type { PyValue } from '../../core/formats/pyyaml/index.js'
+import { parseMetaValue, type FileToSave } from '../../core/changes/saving/index.js'
 
 /** What stands for standard input. */
 const standardInput = '-'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { promptFor } from '../../src/cli/confirm.js'
+import { promptFor } from '../../../src/cli/questions/confirm.js'
 
 describe('a question', () => {
   const offered = ['show', 'edit']
