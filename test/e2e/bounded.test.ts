@@ -89,6 +89,13 @@ describe('a hostile meta', () => {
     expect((await bounded('prune', run, '--keep', '1', '--dry-run')).status).toBe(0)
   })
 
+  it('of megabytes of base64 is read', async () => {
+    const run = withMeta(`loss: 1\na: !!binary ${'A'.repeat(4_800_000)}\n`)
+    expect((await bounded('list', run)).stdout).toContain(nameOf(3))
+    await bounded('show', run)
+    expect((await bounded('verify', run)).status).toBe(0)
+  })
+
   it('of 20,000 metrics is read, each a column in a pipe', async () => {
     const run = withMeta(times(20_000, (i) => `loss${i}: ${i}.5\n`).join(''))
     expect((await bounded('list', run)).stdout).toContain('loss19999')

@@ -45,7 +45,10 @@ function words(text: string): string[] {
 const dangerousPackages = new Set(
   words(`os posix nt subprocess shutil sys io socket webbrowser ctypes importlib multiprocessing asyncio urllib xmlrpc
     distutils setuptools pip ensurepip venv idlelib lib2to3 wsgiref dbm tkinter concurrent sqlite3 urllib3 requests httpx
-    aiohttp paramiko pexpect IPython jsonpickle _pyrepl`),
+    aiohttp paramiko pexpect IPython jsonpickle _pyrepl pkg_resources _distutils_hack _testcapi _testinternalcapi
+    mako psutil sh plumbum fabric invoke docker git pysftp asyncssh pycurl wget gdown yt_dlp websocket websockets redis
+    pymongo psycopg2 MySQLdb pymysql ldap zmq smbclient treq grequests requests_html twisted gevent eventlet trio anyio
+    boto3 s3fs`),
 )
 
 /** The same for packages that lie within others. */
@@ -53,7 +56,8 @@ const dangerousBranches = words(
   `numpy.f2py numpy.distutils numpy.testing test.support test.libregrtest logging.handlers logging.config torch.distributed.rpc
     torch.distributed.elastic torch.distributed.launcher torch.distributed.run torch.distributed.launch
     torch.multiprocessing torch.utils.bottleneck torch.utils.collect_env torch.utils.cpp_extension torch.utils.hipify
-    torch.testing._internal torch.utils._config_module torch.utils.data.datapipes.utils.decoder torch.package`,
+    torch.testing._internal torch.utils._config_module torch.utils.data.datapipes.utils.decoder torch.package
+    torch.utils.tensorboard`,
 )
 
 /** The same for modules with nothing below them: other things may lie in a folder of such a name. */
@@ -64,7 +68,9 @@ const dangerousModules = new Set(
     http.client http.server httplib urllib2 ftplib smtplib telnetlib poplib imaplib nntplib xmlrpclib tempfile glob
     fileinput linecache zipfile tarfile gzip bz2 lzma commands popen2 _aix_support _osx_support _sqlite3
     site compileall py_compile smtpd cgi cgitb turtle faulthandler fcntl crypt select selectors syslog filecmp
-    sched gc genericpath nturl2path pipes
+    sched gc genericpath nturl2path pipes asyncore asynchat zipapp uu binhex mailbox wave aifc sunau modulefinder pyclbr
+    readline rlcompleter curses getpass netrc pstats tabnanny sndhdr imghdr ossaudiodev _posixshmem _tkinter termios _gdbm
+    _dbm _multiprocessing _xxsubinterpreters _interpreters _interpqueues _bootsubprocess
     child_process process fs vm`),
 )
 
@@ -73,7 +79,7 @@ const dangerousModules = new Set(
  * lower case is a function, and so is an attribute of a class.
  */
 const functionsOf = words(
-  `uuid platform inspect unittest cloudpickle dill joblib torch._dynamo torch._inductor torch.jit torch.compile
+  `uuid platform inspect unittest xml mimetypes tracemalloc cloudpickle dill joblib torch._dynamo torch._inductor torch.jit torch.compile
     torch.fx.experimental.symbolic_shapes torch.fx.graph_module hydra`,
 )
 
@@ -92,7 +98,9 @@ const dangerousAnywhere = new Set(
   words(`eval exec execfile system popen popen2 popen3 popen4 runstring instantiate instantiate_class instantiate_module
     instantiate_node import_module import_string import_object import_class import_attr import_by_name import_from_string
     import_from_path import_class_by_path dynamic_import locate resolve_name load_object run_command run_cmd run_shell
-    run_subprocess check_call check_output`),
+    run_subprocess check_call check_output open main _main Popen urlopen urlretrieve runcode run_string run_process
+    exec_command getoutput getstatusoutput unsafe_eval cython_inline call_command load_library import_user_module
+    get_class_from_dynamic_module deserialize_keras_object`),
 )
 
 /** A path's own methods that change or read what lies there. */
@@ -110,16 +118,23 @@ const dangerousNames = new Set(
     sympy.sympify sympy.core.sympify.sympify sympy.S sympy.parse_expr sympy.parsing.sympy_parser.parse_expr
     sympy.parsing.sympy_parser.eval_expr sympy.lambdify sympy.utilities.lambdify.lambdify
     torch._dynamo.guards.GuardBuilder torch._dynamo.guards.CheckFunctionManager
-    torch.jit.CompilationUnit torch._C.CompilationUnit`),
+    torch.jit.CompilationUnit torch._C.CompilationUnit torch._C.PyTorchFileReader torch._C.PyTorchFileWriter
+    torch.utils.benchmark.Timer torch.utils.benchmark.utils.timer.Timer torch.distributed.init_process_group
+    torch.distributed.distributed_c10d.init_process_group copyreg.pickle copy_reg.pickle codecs.register _codecs.register
+    transformers.pipeline`),
 )
 
 /** A function of these that is named as a loader reads another file, and mostly another pickle. */
 const loadingModules = new Set(
   words(`torch torchvision torchaudio numpy pandas tensorflow keras yaml onnx scipy safetensors transformers jax flax
-    joblib dill cloudpickle huggingface_hub mlflow nltk skops lightgbm xgboost catboost spacy gensim`),
+    joblib dill cloudpickle huggingface_hub mlflow nltk skops lightgbm xgboost catboost spacy gensim omegaconf mmengine
+    mmcv timm fairseq pytorch_lightning lightning datasets evaluate sklearn PIL matplotlib cv2 fsspec torchtext lxml`),
 )
 const loader =
-  /^_{0,2}(?:legacy_|unsafe_|full_)?loads?$|^(?:load_\w+|read_\w+|save|savez\w*|download_\w+|from_pretrained|import_\w+|\w+_download)$/
+  /^_{0,2}(?:legacy_|unsafe_|full_)?loads?$|^(?:_?load_\w+|read_\w+|save|savez\w*|download_\w+|from_pretrained|import_\w+|\w+_download)$/
+/** Of the same modules, what opens a file, writes one or evaluates a text, by other names. */
+const opener =
+  /^(?:from_?file|open_\w+|get_file|get_handle|http_get|tofile|_?dump|_?dump_\w+|to_(?:pickle|csv|json|excel|hdf|sql|feather|parquet|stata|html|xml|clipboard)|savefig|im(?:read|write)|eval|query|(?:py|numpy)_function|DataSource|GFile|FileIO|ReadFile|WriteFile|VideoCapture|parse|fetch_\w+)$/
 
 /**
  * Constructors of plain data in modules that are dangerous otherwise: bytes and text in memory, tuples with names,
@@ -163,7 +178,7 @@ export function isDangerous(name: Name): boolean {
   if (dangerousNames.has(text) || (attributes.length === 1 && dangerousAnywhere.has(last))) return true
   if (module === 'builtins' && dangerousBuiltins.has(attributes[0] ?? '')) return true
   if (root === 'pathlib' && pathMethods.test(last)) return true
-  if (loadingModules.has(root) && loader.test(last)) return true
+  if (loadingModules.has(root) && (loader.test(last) || opener.test(last))) return true
   if (isWithin(text, functionsOf) && !isClass(attributes)) return true
   if (!dangerousPackages.has(root) && !dangerousModules.has(module) && !isWithin(text, dangerousBranches)) return false
   return !exception.test(last)

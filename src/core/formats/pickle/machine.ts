@@ -761,7 +761,8 @@ class Memo {
   }
 
   get(index: number): PickleNode | undefined {
-    const listed = this.#listed[index]
+    // To read beyond the end of a list costs more than all else that a pickle does.
+    const listed = index < this.#listed.length ? this.#listed[index] : undefined
     return listed === undefined ? this.#others.get(index) : listed
   }
 }

@@ -112,11 +112,36 @@ describe('generated calls: each callable in each way in which a pickle can call'
   })
 })
 
+describe('what opens, writes or imports what it is given, or runs it', () => {
+  it.each(
+    `tokenize open|wave open|mailbox mbox|zipapp create_archive|uu decode|xml.sax parse|xml.sax make_parser
+     xml.etree.ElementTree parse|xml.etree.ElementTree ElementTree.write|tracemalloc Snapshot.load|pstats Stats
+     readline write_history_file|_xxsubinterpreters run_string|_interpreters call|_testcapi run_in_subinterp
+     _bootsubprocess Popen|pkg_resources run_script|_posixshmem shm_unlink|_gdbm open|json.tool main|pytest main
+     gevent.subprocess Popen|psutil Process.kill|git Repo|mako.template Template|PIL.Image open
+     PIL.ImageMath unsafe_eval|fsspec open|torch from_file|torch UntypedStorage.from_file
+     torch._C _load_mobile_module_from_file|torch._C PyTorchFileWriter|torch.cuda.memory _dump_snapshot
+     torch.utils.tensorboard SummaryWriter|torch.distributed init_process_group|numpy.core.multiarray fromfile
+     numpy ndarray.tofile|numpy.lib.format open_memmap|pandas DataFrame.query|pandas DataFrame.to_pickle
+     tensorflow.raw_ops WriteFile|tensorflow.io.gfile GFile|keras.utils get_file
+     keras.src.saving.serialization_lib deserialize_keras_object|omegaconf OmegaConf.load
+     fairseq.utils import_user_module|transformers pipeline|lxml.etree parse|sklearn.datasets fetch_openml
+     copyreg pickle|codecs register|timm.models load_checkpoint|llvmlite.binding load_library`.split(/\s*[|\n]\s*/),
+  )('%s is told', (name) => {
+    expect(isUnsafe(name)).toBe(true)
+  })
+})
+
 describe('constructors of plain data', () => {
   it.each(
     `_io BytesIO|_io StringIO|io BytesIO|os stat_result|posix uname_result|datetime datetime|decimal Decimal|uuid UUID
      pathlib PosixPath|collections OrderedDict|enum Enum|numpy ndarray|numpy dtype|torch Size|torch device
      torch.optim.sgd SGD|argparse Namespace|time struct_time|array _array_reconstructor|resource struct_rusage
+     xml.etree.ElementTree Element|tracemalloc Statistic|numpy.random._pickle __bit_generator_ctor|PIL.Image Image
+     numpy.random._pickle __randomstate_ctor|sklearn.tree._tree Tree|sklearn.neighbors._dist_metrics newObj
+     torch.utils.data.dataloader DataLoader|torch.autograd.profiler profile|lxml.etree _Element
+     fsspec.implementations.local LocalFileSystem|torch.utils.benchmark.utils.common Measurement
+     mmengine.config.config ConfigDict|lightning.fabric.utilities.data AttributeDict|matplotlib.colors ListedColormap
      omegaconf.dictconfig DictConfig|transformers.training_args TrainingArguments|__main__ Net`.split(/\s*[|\n]\s*/),
   )('%s runs nothing', (name) => {
     expect(isUnsafe(name)).toBe(false)
