@@ -98,8 +98,9 @@ describe('a damaged checkpoint that the framework would take', () => {
 })
 
 describe('the Trainer', () => {
+  const model = Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{}')])
   const checkpoint = (step: number, whole = true) => ({
-    [`checkpoint-${step}/model.safetensors`]: Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{}')]),
+    [`checkpoint-${step}/model.safetensors`]: model,
     ...(whole ? { [`checkpoint-${step}/trainer_state.json`]: JSON.stringify({ global_step: step, epoch: 1 }) } : {}),
   })
 
@@ -154,11 +155,47 @@ describe('the Trainer', () => {
 
   it('that was cut off behind the model of its first save begins anew, as the journal knows', async () => {
     const run = makeTrainerRun({ 'notes.txt': '' })
-    const model = makeTrainerRun(byHand(5))
-    const killed = `cp -r ${model}/checkpoint-5 "$RUN"; kill -9 $$`
+    const source = makeTrainerRun(byHand(5))
+    const killed = `cp -r ${source}/checkpoint-5 "$RUN"; kill -9 $$`
     expect((await start(run, '', killed)).status).toBe(137)
     expect((await start(run, '', 'ls "$RUN"; echo "${CKPT_PATH-none}"')).stdout).toBe('notes.txt\nnone\n')
     expect(await trashOf(run)).toEqual(['checkpoint-5'])
+  })
+
+  /** As diffusers' scripts save, in the order of a save. */
+  const diffusers = (step: number, isFinished: boolean) => ({
+    [`checkpoint-${step}/unet/config.json`]: '{}',
+    [`checkpoint-${step}/unet/diffusion_pytorch_model.safetensors`]: model,
+    ...Object.fromEntries(
+      (isFinished ? ['optimizer.bin', 'scheduler.bin', 'random_states_0.pkl'] : []).map((name) => [
+        `checkpoint-${step}/${name}`,
+        'x',
+      ]),
+    ),
+  })
+
+  it("is given a model of diffusers' that somebody put there, and none that a kill left", async () => {
+    const run = makeTrainerRun(diffusers(500, false))
+    const got = await start(run, '', 'basename "$CKPT_PATH"')
+    expect(got).toMatchObject({ status: 0, stdout: 'checkpoint-500\n' })
+    expect(got.stderr).toMatch(/has only the model to resume from: no optimizer/)
+    const killed = makeTrainerRun({ 'notes.txt': '' })
+    await start(killed, '', `cp -r ${run}/checkpoint-500 "$RUN"; kill -9 $$`)
+    expect((await start(killed, '', 'ls "$RUN"')).stdout).toBe('notes.txt\n')
+    const later = makeTrainerRun({ ...diffusers(10, true), ...diffusers(20, true), ...diffusers(30, false) })
+    expect((await start(later, '', 'basename "$CKPT_PATH"')).stdout).toBe('checkpoint-20\n')
+    expect(await trashOf(later)).toEqual(['checkpoint-30'])
+  })
+
+  it('passes over a save of the Trainer that a SIGTERM began and a kill ended', async () => {
+    const rest = (step: number) =>
+      Object.fromEntries(
+        ['optimizer.pt', 'scheduler.pt', 'rng_state.pth'].map((name) => [`checkpoint-${step}/${name}`, 'x']),
+      )
+    const run = makeTrainerRun({ ...checkpoint(5), ...rest(5), ...checkpoint(10), ...rest(10) })
+    writeFileSync(join(run, 'checkpoint-10', 'checkpoint-is-incomplete.txt'), 'Checkpoint started at step 10')
+    expect((await start(run, '', 'basename "$CKPT_PATH"')).stdout).toBe('checkpoint-5\n')
+    expect(await trashOf(run)).toEqual(['checkpoint-10'])
   })
 
   it('goes on from the newest that it can, and never moves a finished save of the model alone', async () => {

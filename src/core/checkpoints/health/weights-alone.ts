@@ -6,8 +6,10 @@ import { findLayout } from '../layouts/index.js'
  * A finished save that has nothing but the model (`save_only_model`). Where no file tells that a save was finished, a
  * kill leaves the same, and it is none.
  */
-export function isModelOnPurpose({ layout, files, health }: Checkpoint): boolean {
-  if (findLayout(layout)?.tellsEnd !== true) return false
+export function isModelOnPurpose(checkpoint: Checkpoint): boolean {
+  const { files, health } = checkpoint
+  const layout = findLayout(checkpoint.layout)
+  if (layout?.tellsEnd !== true || (layout.lacksAlone?.(checkpoint) ?? null) !== null) return false
   if (health.findings.some(({ grade }) => grade === 'unfinished')) return false
   return files.length > 0 && !files.some(({ role }) => role === 'resume' || role === 'all')
 }

@@ -118,6 +118,14 @@ describe('Lightning resumes by itself from', () => {
     expect(last([file('epoch=9.ckpt', 9), file('epoch=9-last.ckpt', 9)])).toEqual({ takes: null, stumblesOver: [] })
   })
 
+  it('what the callback for failures has saved, where it is newer than the last', () => {
+    const there = [file('last.ckpt', 5), file('on_exception.ckpt', 7), file('epoch=9.ckpt', 9)]
+    const exception = (all: readonly Standing[]) => startsOf('lightning', all)[2]
+    expect(exception(there)).toEqual({ takes: 'on_exception.ckpt', stumblesOver: [] })
+    expect(exception([...there, file('last-v1.ckpt', 8)])?.takes).toBe('last-v1.ckpt')
+    expect(exception([file('last.ckpt', 5)])).toBeUndefined()
+  })
+
   it('the largest number of hpc_ckpt_, whatever the times say, and stumbles over one without a number', () => {
     const there = [file('hpc_ckpt_2.ckpt', 9), file('hpc_ckpt_10.ckpt', 5), file('epoch=9.ckpt', 20)]
     expect(hpc(there)).toEqual({ takes: 'hpc_ckpt_10.ckpt', stumblesOver: [] })

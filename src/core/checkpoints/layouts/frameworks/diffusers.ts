@@ -4,8 +4,9 @@
  * the scheduler and, last, the random states. The step stands in the name alone; no metric is kept. A script counts and
  * removes every name that begins with `checkpoint`.
  */
-import type { Finding } from '../../../checkpoint.js'
+import type { Checkpoint, Finding } from '../../../checkpoint.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
+import type { Unit } from '../engine/unit-paths.js'
 import type { LayoutSpec } from '../spec.js'
 import { lacksOptimizer } from './accelerate.js'
 import { takesLargest } from '../resume-search.js'
@@ -17,6 +18,7 @@ export const diffusers: LayoutSpec = {
   id: 'diffusers',
   title: 'diffusers',
   looks: 'checkpoint-<step>/ with unet/ (or another model) and random_states_0.pkl',
+  lacksAlone,
   resumesFrom: takesLargest('--resume_from_checkpoint latest', 'directory', /^checkpoint-(\d+)$/),
   forms: [
     {
@@ -37,6 +39,7 @@ export const diffusers: LayoutSpec = {
       whole: {
         last: /^random_states_\d+\.pkl$/,
         lastName: 'random_states_0.pkl',
+        byHand: isModelAlone,
         check: ({ entries }) => findHalfModels(entries),
       },
       files: [
@@ -73,4 +76,21 @@ function findHalfModels(entries: readonly DirectoryEntry[]): Finding[] {
       ? [{ grade: 'partial', file: folder, reason: 'its config.json is there and no weights are' }]
       : [{ grade: 'partial', file: `${folder}config.json`, reason: 'not there; the model is made by it' }]
   })
+}
+
+const ofTraining = /^(optimizer|scheduler|scaler|sampler|random_states|custom_checkpoint|dl_state_dict)(_\d+)?\b/
+const adapter = /^pytorch_lora_weights\.(safetensors|bin)$/
+
+/**
+ * A model in its folder, or an adapter, as people give it away under the name of its checkpoint. The first save of a job
+ * that was cut off behind the model is the same: only the journal tells.
+ */
+function isModelAlone({ entries }: Unit): boolean {
+  const names = entries.map(({ name }) => name)
+  if (names.some((name) => ofTraining.test(name))) return false
+  return names.some((name) => adapter.test(name) || weightsOf.test(name)) && findHalfModels(entries).length === 0
+}
+
+function lacksAlone({ files }: Pick<Checkpoint, 'files'>): string | null {
+  return files.some(({ role }) => role === 'resume') ? null : 'no random_states_0.pkl'
 }

@@ -51,6 +51,8 @@ export const hfTrainer: LayoutSpec = {
       },
       whole: {
         last: stateFile,
+        // transformers/trainer_jit_checkpoint.py: while it saves after a SIGTERM, be it once more into a finished folder.
+        unfinished: /^checkpoint-is-incomplete\.txt$/,
         byHand: isModelAlone,
         writer: 'the Trainer',
         needs: [

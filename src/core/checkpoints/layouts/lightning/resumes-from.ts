@@ -8,17 +8,29 @@ import { lastPart } from '../engine/pointers.js'
 import { isLast as endsWithLast, suffix } from './file-name.js'
 
 export function resumesLightningFrom(there: readonly Standing[]): readonly OwnStart[] {
-  return [lastStart(there), hpcStart(there)]
+  return [lastStart(there), hpcStart(there), ...exceptionStart(there)]
 }
 
 /** `ckpt_path="last"`: of the names in the callback's folder that begin with `last` the one written last. */
 function lastStart(there: readonly Standing[]): OwnStart {
-  const [last] = there
-    .filter(({ name, isLeftover }) => isLast(name) && isLeftover !== true)
-    .toSorted((a, b) => (b.modified ?? -Infinity) - (a.modified ?? -Infinity))
+  const [last] = there.filter(({ name, isLeftover }) => isLast(name) && isLeftover !== true).toSorted(newestFirst)
   // `CHECKPOINT_NAME_LAST` may be another; NeMo's `resume_if_exists` goes by what ends with `-last`.
   const mayFindMore = there.some(({ name }) => endsWithLast(name))
   return { by: 'ckpt_path="last"', takes: last?.name ?? null, stumblesOver: [], mayFindMore }
+}
+
+/** What its callback saves when a training fails, and removes when one ends (callbacks/on_exception_checkpoint.py). */
+const onException = `on_exception${suffix}`
+
+/** With that callback also a `fit` without `ckpt_path` takes the last ones, of which its file is one. */
+function exceptionStart(there: readonly Standing[]): readonly OwnStart[] {
+  const saved = there.filter(({ name, isLeftover }) => name === onException && isLeftover !== true)
+  const [last] = [...saved, ...there.filter(({ name }) => isLast(name))].toSorted(newestFirst)
+  return saved.length === 0 ? [] : [{ by: 'OnExceptionCheckpoint', takes: last?.name ?? null, stumblesOver: [] }]
+}
+
+function newestFirst(a: Standing, b: Standing): number {
+  return (b.modified ?? -Infinity) - (a.modified ?? -Infinity)
 }
 
 /** Unlike `isLast` in file-name.ts this is Lightning's own search, which only the beginning of a name matters to. */
