@@ -272,6 +272,16 @@ describe('the trash', () => {
     expect(readFileSync(join(run, oldest, 'model.ckpt'), 'utf8')).toBe('second')
   })
 
+  it('is shown by the command that a mistaken name is answered with', async () => {
+    const run = makeRun(epochs(2))
+    const [oldest = ''] = namesIn(run)
+    for (const name of ['CKPT+gone', oldest]) {
+      const { status, stderr } = await ckpt(['trash', 'restore', join(run, name)])
+      expect([status, stderr]).toEqual([3, expect.stringMatching(`ckpt trash list ${run}\n`)])
+    }
+    expect((await ckpt(['trash', 'restore', oldest], { cwd: run })).stderr).toMatch(/ckpt trash list \.\n/)
+  })
+
   it('is emptied of what is old enough, and asks', async () => {
     const run = makeRun(epochs(3))
     await ckpt(['prune', run, '--keep', '1', '--trash', '--verify', 'quick', '--yes'])

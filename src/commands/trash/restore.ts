@@ -1,12 +1,13 @@
 /** `ckpt trash restore`: puts checkpoints back into their run. */
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../../cli/base-command.js'
+import { whyFailed } from '../../core/changes/disposal/index.js'
 import { findRemembered, type Named } from '../../core/runs/opening/checkpoint-arguments.js'
 import { CkptError } from '../../core/errors.js'
 import { readTrash, removeEmpty, stateFolderOf, trash, type TrashEntry } from '../../core/changes/state/index.js'
 import { recordRemovals, restoreAndName } from '../../core/runs/index.js'
-import { trashElsewhere } from '../../core/runs/from-trash/run-trash.js'
+import { openRunTrash, trashElsewhere } from '../../core/runs/from-trash/run-trash.js'
 import { quoteWord } from '../../core/formats/text/shell-words.js'
 import { wait } from '../../machine/clock.js'
 import { printable } from '../../render/printable.js'
@@ -90,10 +91,14 @@ names it again unless it names a newer one. Nothing is overwritten: where the na
     })
   }
 
-  /** The run that was named instead of a checkpoint; else a word that stands for it. */
+  /** The run that was named instead of a checkpoint, or that the name lies in; else a word that stands for it. */
   private async runNear(argument: string): Promise<string> {
-    const { ok } = (await this.storage.stat([resolve(argument)]))[0] ?? { ok: false }
-    return ok ? argument : 'RUN'
+    const above = dirname(argument)
+    for (const path of above === '.' ? [argument, above] : [argument, above, '.']) {
+      const error = await whyFailed(() => openRunTrash(this.storage, path, this.flags.state))
+      if (error === null) return path
+    }
+    return 'RUN'
   }
 
   /** What names the other state folder of the run in whose trash it lies. */
