@@ -29,7 +29,8 @@ function factsIn(file?: RegExp): FactSource[] {
       has: { '#optimizer': ['state', 'optimizers'] },
       pick: olderCounts,
     },
-    { from: 'name', leave: ['rank'] },
+    // With `save_weights_only` nothing inside counts.
+    { from: 'name', leave: ['rank'], words: true },
   ]
 }
 

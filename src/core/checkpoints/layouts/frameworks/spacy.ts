@@ -15,17 +15,20 @@ export const spacy: LayoutSpec = {
     {
       kind: 'folder',
       name: /^model-(?:last|best)$|-model$|^model$/,
-      below: /^[a-z_]+$/,
+      below: /^[\w-]+$/,
       proof: {
         sure: [{ all: [{ json: ['spacy_version'], of: 'meta.json' }, { file: 'config.cfg' }] }],
         likely: [{ all: [{ file: 'meta.json' }, { file: 'config.cfg' }, { file: 'vocab/' }] }],
       },
       whole: {
         needs: [{ any: [/^vocab\/$/, /^tokenizer$/], reason: 'neither vocab nor tokenizer is there' }],
-        check: lostStrings,
+        check: (unit, facts) => [...lostStrings(unit), ...lostParts(unit, facts)],
       },
-      facts: [{ from: 'json', file: 'meta.json', pick: scores }],
-      files: [{ name: /^[a-z_0-9]+\/model$/, role: 'weights' }],
+      facts: [
+        { from: 'json', file: 'meta.json', pick: scores },
+        { from: 'text', file: 'config.cfg', pick: partsIn, lazy: true, limit: 1 << 20 },
+      ],
+      files: [{ name: /^[\w-]+\/model$/, role: 'weights' }],
       resumable: false,
     },
   ],
@@ -42,4 +45,25 @@ function lostStrings({ entries }: Unit): readonly Finding[] {
   const names = new Set(entries.map(({ name }) => name))
   const file = 'vocab/strings.json'
   return names.has('vocab') && !names.has(file) ? [{ grade: 'partial', file, reason: 'not there' }] : []
+}
+
+/**
+ * Files that `config.cfg` tells of: of spaCy's own tokenizer, and the weights of each part that has a model
+ * (spacy/language.py, `from_disk`).
+ */
+function partsIn(content: Meta): Meta {
+  const text = content.get('text')
+  if (typeof text !== 'string') return new Map()
+  const models = [...text.matchAll(/^\[components\.([\w-]+)\.model\]\s*$/gm)].map(([, name = '']) => `${name}/model`)
+  const isOwn = /^\[nlp\.tokenizer\]\s*\n@tokenizers\s*=\s*"spacy\.Tokenizer\.v1"\s*$/m.test(text)
+  return new Map([['#parts', [...(isOwn ? ['tokenizer'] : []), ...models]]])
+}
+
+function lostParts({ entries }: Unit, facts: Meta): readonly Finding[] {
+  const parts = facts.get('#parts')
+  const names = new Set(entries.map(({ name }) => name))
+  const lost = (Array.isArray(parts) ? (parts as readonly MetaValue[]) : []).filter(
+    (part): part is string => typeof part === 'string' && !names.has(part),
+  )
+  return lost.map((file) => ({ grade: 'partial', file, reason: 'not there; config.cfg tells of it' }))
 }
