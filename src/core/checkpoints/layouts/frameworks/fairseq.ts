@@ -61,7 +61,7 @@ export const fairseq: LayoutSpec = {
   ],
   needs: onlyCopies,
   judge: (facts) => [['val_loss', facts.get('#maximize') === true ? 'max' : 'min']],
-  best: /^checkpoint_best\b.*\.pt$/,
+  best: /^checkpoint_best(?![a-z]).*\.pt$/,
   copies: { names: /^checkpoint(_best|_last|\.best_.+?)([-_.][-\w]+)?\.pt$/, by: ['file', 'content'] },
 }
 
@@ -90,8 +90,9 @@ function onlyCopies(there: readonly Fact[]): ReadonlyMap<string, string> {
   const alone = there.filter(({ sameAs, name }) => sameAs === undefined && !there.some((one) => one.sameAs === name))
   return new Map(
     alone.flatMap(({ name }): [string, string][] => {
-      if (/^checkpoint_last\b.*\.pt$/.test(name)) return [[name, 'fairseq resumes from it, and it is the only copy']]
-      return /^checkpoint_best\b.*\.pt$/.test(name) ? [[name, "the only copy of fairseq's best"]] : []
+      if (/^checkpoint_last(?![a-z]).*\.pt$/.test(name))
+        return [[name, 'fairseq resumes from it, and it is the only copy']]
+      return /^checkpoint_best(?![a-z]).*\.pt$/.test(name) ? [[name, "the only copy of fairseq's best"]] : []
     }),
   )
 }

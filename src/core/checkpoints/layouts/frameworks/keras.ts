@@ -12,8 +12,12 @@ import { readWeightMap } from '../../../formats/safetensors/weight-map.js'
 import { toFinite } from '../finite-number.js'
 import type { FactSource, FileLook, LayoutIo, LayoutSpec, Picked, Question, Unit } from '../spec.js'
 
-/** CSVLogger's file has whatever name and separator the script gives; its documentation calls it `training.log`. */
-const logs = ['', '../'].flatMap((above) => ['csv', 'log', 'tsv', 'txt'].map((ending) => `${above}*.${ending}`))
+/**
+ * CSVLogger's file has whatever name and separator the script gives; its documentation calls it `training.log`. Texts
+ * of other names may be notes, and many.
+ */
+const logNames = ['*.csv', '*.log', '*.tsv', '*log*.txt', '*history*.txt']
+const logs = ['', '../'].flatMap((above) => logNames.map((name) => above + name))
 
 /** None for what was saved within an epoch, whose metrics came later. */
 function rowOf(known: Meta): number | null {
