@@ -12,7 +12,6 @@ import {
   measure,
   NoRunError,
   walkFrom,
-  withoutOwnRestarts,
   type LoadedCheckpoint,
   type SearchBounds,
   type TotalSize,
@@ -86,7 +85,7 @@ export async function searchRuns(
     runs.push(await prepare(found))
     reading = found.storage
   }
-  return { runs: withoutOwnRestarts(runs).sort((a, b) => compareText(a.path, b.path)), storage: reading }
+  return { runs: runs.sort((a, b) => compareText(a.path, b.path)), storage: reading }
 }
 
 /**

@@ -3,7 +3,7 @@ import { canBeResumed, isResumable, type Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { openRun, openRuns } from './open-run.js'
-import { NoRunError, SeveralRunsError } from '../../checkpoints/layouts/index.js'
+import { NoRunError, SeveralRunsError, withoutOwnRestarts } from '../../checkpoints/layouts/index.js'
 import { asOne, oneJobOf, SeveralJobsError, type JobFolders } from './one-job.js'
 import type { StateLocation } from './run-with-state.js'
 
@@ -31,13 +31,18 @@ export async function openRunToGoOn(
 ): Promise<RunToGoOn> {
   const opened = await openOrSeveral(storage, path, stateLocation)
   if (!(opened instanceof CkptError) && opened.checkpoints.some(canBeResumed)) return alone(opened)
-  const all = await openRuns(storage, path, stateLocation)
+  const all = await openToGoOn(storage, path, stateLocation)
   const [only, ...others] = all.filter(({ checkpoints }) => checkpoints.some(canBeResumed))
   const isOnly = only !== undefined && others.length === 0
   if (mayBeSpread && opened instanceof CkptError) return spread(storage, path, all, command, isOnly ? only : null)
   if (isOnly) return alone(only, all)
   if (opened instanceof CkptError) throw opened
   return alone(opened)
+}
+
+/** What is kept for a restart of its own alone is none to go on from beside others; lists of runs have it. */
+async function openToGoOn(storage: ReadStorage, path: string, stateLocation: StateLocation): Promise<Run[]> {
+  return withoutOwnRestarts(await openRuns(storage, path, stateLocation))
 }
 
 /** What is damaged counts here: it may be the job's newest folder. */
@@ -103,7 +108,7 @@ export async function openAllIfAny(
 ): Promise<Run | null> {
   try {
     const opened = await openOrSeveral(storage, path, stateLocation)
-    return opened instanceof CkptError ? asOne(path, await openRuns(storage, path, stateLocation)) : opened
+    return opened instanceof CkptError ? asOne(path, await openToGoOn(storage, path, stateLocation)) : opened
   } catch (error) {
     if (error instanceof NoRunError) return null
     throw error
