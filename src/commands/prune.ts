@@ -15,6 +15,7 @@ import {
   describePolicy,
   folderOfPlans,
   intentOf,
+  runAsPlanned,
   openRun,
   openRunAt,
   planAgain,
@@ -189,10 +190,21 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   /** Planned under the lock: another ckpt may have changed the run while this one waited. */
   private async change(path: string, written: WrittenPlan | null): Promise<void> {
     await this.locked(path, this.flags, async () => {
-      this.reading = ScanTree.over(this.storage)
-      const now = await openRun(this.reading, path, this.stateLocation)
-      await this.prune(now, await this.agree(now, written))
+      const { run, intent } = await this.agreedOn(path, written)
+      await this.prune(run, intent)
     })
+  }
+
+  /**
+   * What was listed for the plan, and the checkpoints as they were before they were examined, are let go with it: a run can
+   * have a hundred thousand.
+   */
+  private async agreedOn(path: string, written: WrittenPlan | null): Promise<{ run: Run; intent: Intent }> {
+    this.reading = ScanTree.over(this.storage)
+    const run = await openRun(this.reading, path, this.stateLocation)
+    const intent = await this.agree(run, written)
+    this.reading = ScanTree.over(this.storage)
+    return { run: runAsPlanned(run, intent.plan), intent }
   }
 
   private get stateLocation() {

@@ -61,7 +61,7 @@ export {
   type DemoteRequest,
   type DemotionDone,
 } from './pruning/demote.js'
-export { intentOf, refusalOf, type Intent } from './pruning/prune-intent.js'
+export { intentOf, refusalOf, runAsPlanned, type Intent } from './pruning/prune-intent.js'
 export { emptyAndFinish, finishDemotionsOf } from './pruning/finish-interrupted.js'
 export { holding } from './protecting/holding.js'
 export { pin, takeGonePins, unpin } from './protecting/pin.js'

@@ -141,6 +141,20 @@ export function changeBetween(then: Fingerprint, now: Fingerprint): string | nul
   return first === undefined ? null : `${first.name === '' ? 'it' : first.name} ${first.change}`
 }
 
+/**
+ * Whether two looks between which nothing has changed tell the same of everything that a mark has, as of how many names a
+ * file has.
+ */
+export function isSameInAll(then: Fingerprint, now: Fingerprint): boolean {
+  if (then.size !== now.size) return false
+  for (const [name, mark] of now) {
+    const before = then.get(name)
+    if (before === undefined || before.links !== mark.links || before.allocated !== mark.allocated) return false
+    if (before.device !== mark.device) return false
+  }
+  return true
+}
+
 function changeOf(then: Mark | undefined, now: Mark | undefined): string | null {
   if (then === undefined) return 'is new'
   if (now === undefined) return 'is gone'

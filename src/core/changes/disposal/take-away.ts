@@ -4,7 +4,14 @@ import type { Checkpoint } from '../../checkpoint.js'
 import { CkptError, StorageError } from '../../errors.js'
 import type { Identity, Passage, ReadStorage, Storage } from '../../storage/storage.js'
 import { errorAsValue } from './error-as-value.js'
-import { changeBetween, fingerprintOfMembers, type Fingerprint, type Fingerprints, type Mark } from './fingerprint.js'
+import {
+  changeBetween,
+  fingerprintOfMembers,
+  isSameInAll,
+  type Fingerprint,
+  type Fingerprints,
+  type Mark,
+} from './fingerprint.js'
 import { isGroup, moveGroup, returnGroup } from './groups.js'
 import { commonFolder, foldersOf, foldersOfGroup } from './members.js'
 import { makeInside, neutralName, quietly, type StateFolder } from '../state/index.js'
@@ -276,7 +283,8 @@ export async function lookAgain(
   if (!now.ok) throw now.error
   const change = changeBetween(then.value, now.value)
   if (change !== null) throw changed(checkpoint, change)
-  return now.value
+  // A thousand looks wait until their renames are on the medium: those of the plan are in memory anyway.
+  return isSameInAll(then.value, now.value) ? then.value : now.value
 }
 
 function changed(checkpoint: Checkpoint, change: string): CkptError {

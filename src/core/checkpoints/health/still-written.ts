@@ -48,9 +48,12 @@ export async function markStillWritten(
   { now, wait }: StillWrittenOptions,
 ): Promise<Checkpoint[]> {
   const before = new Map<Checkpoint, FilesSeen>()
+  let last: FilesSeen | undefined
   for (const some of batches(checkpoints, atOnce)) {
     for (const [one, { files }] of await listFiles(storage, some)) {
-      if (mayMove(files, now)) before.set(one, seenOf(files))
+      if (!mayMove(files, now)) continue
+      last = seenOf(files, last)
+      before.set(one, last)
     }
   }
   if (before.size === 0) return [...checkpoints]
@@ -84,9 +87,11 @@ interface FilesSeen {
   readonly times: readonly number[]
 }
 
-function seenOf(files: readonly MeasuredFile[]): FilesSeen {
+/** Checkpoints that follow one another mostly have the same names in them: then the list of `like` is shared. */
+function seenOf(files: readonly MeasuredFile[], like?: FilesSeen): FilesSeen {
+  const areAlike = files.length === like?.names.length && files.every(({ name }, at) => name === like.names[at])
   return {
-    names: files.map(({ name }) => name),
+    names: areAlike ? like.names : files.map(({ name }) => name),
     sizes: files.map(({ stat }) => stat?.size ?? NaN),
     times: files.map(({ stat }) => stat?.modified ?? NaN),
   }

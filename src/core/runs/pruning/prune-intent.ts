@@ -1,6 +1,7 @@
 /** A prune's plan, and what of it is to be carried out. */
 import { describeStay, type RemovalFailure } from '../../changes/disposal/index.js'
 import { CkptError } from '../../errors.js'
+import type { Checkpoint, Run } from '../../checkpoint.js'
 import type { Going } from './carry-out-prune.js'
 import type { PrunePlan } from './prune.js'
 
@@ -10,6 +11,16 @@ export interface Intent {
     /** These were planned and stay, and why. */
     readonly refused: readonly RemovalFailure[]
   }
+}
+
+interface Planned {
+  readonly checkpoint: Checkpoint
+}
+
+/** The run with the checkpoints of its plan in the place of its own: each is in memory once. */
+export function runAsPlanned(run: Run, { keep, remove }: Record<'keep' | 'remove', readonly Planned[]>): Run {
+  const planned = new Map([...keep, ...remove].map(({ checkpoint }) => [checkpoint.path, checkpoint]))
+  return { ...run, checkpoints: run.checkpoints.map((one) => planned.get(one.path) ?? one) }
 }
 
 /** All of a plan that was just made. */
