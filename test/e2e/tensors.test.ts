@@ -139,7 +139,7 @@ describe('ckpt average of one thing', () => {
     const alone = 'and there is nothing to average it with'
     expect(await told(file)).toEqual([2, `error: ${file} is one file, ${alone}`])
     expect(await told(checkpoint)).toEqual([2, `error: ${checkpoint} is one checkpoint, ${alone}`])
-    expect(await told(run)).toEqual([2, `error: ${run}: of a run, say how many with --last N or --num N`])
+    expect(await told(run)).toEqual([2, `error: ${run} is a folder: say how many checkpoints of its run are averaged`])
     expect(await told(join(run, 'none'))).toEqual([3, `error: ${join(run, 'none')}: no such file or directory`])
     expect(await told(file, '--last', '2')).toEqual([
       2,
