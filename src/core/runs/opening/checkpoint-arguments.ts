@@ -1,6 +1,6 @@
 /** Checkpoints that are no longer there, as someone types them: by what is remembered of their runs. */
 import { addTo } from '../../grouped.js'
-import { dirname, relative, resolve } from 'node:path'
+import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import { CkptError } from '../../errors.js'
 import { openRun } from './open-run.js'
 import type { Storage } from '../../storage/storage.js'
@@ -38,6 +38,8 @@ export async function findRemembered<T>(
     if (found !== undefined) return { run, found }
     run = dirname(run)
   }
+  // No name begins at the root of all files.
+  if (isAbsolute(argument)) return null
   for (const folder of [resolve(base), await runBelow(storage, base)]) {
     const found = folder === null ? undefined : await find(folder, argument)
     if (folder !== null && found !== undefined) return { run: folder, found }
