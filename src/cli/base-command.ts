@@ -11,10 +11,10 @@ import { lockOptions, ownerFor, withRunLock } from './run-lock.js'
 import { usageOf } from './command-line/usage.js'
 import { positionsOf } from './settings/command-settings.js'
 import type { HookedFile } from './settings/hooks.js'
-import { locateRun, type WalkOptions } from '../core/checkpoints/layouts/index.js'
+import { locateRun, ScanTree, type WalkOptions } from '../core/checkpoints/layouts/index.js'
 import type { CkptError } from '../core/errors.js'
 import type { Hook } from '../core/jobs/hooks/index.js'
-import type { Storage } from '../core/storage/storage.js'
+import type { ReadStorage, Storage } from '../core/storage/storage.js'
 import { userStorage } from '../machine/user-storage.js'
 
 export type FlagsOf<T extends Description> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
@@ -33,6 +33,8 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
 
   private readonly reporter = new Reporter()
   protected storage: Storage = userStorage((text) => this.alert(text))
+  /** What is asked of this lists each folder once in a command; who changes something afterwards asks `readAgain` first. */
+  protected reading: ReadStorage = ScanTree.over(this.storage)
   protected flags!: FlagsOf<T>
   protected args!: ArgsOf<T>
   private asked: Request = emptyRequest
@@ -95,7 +97,7 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
 
   /** Where the search for settings begins: the run that the first argument stands for, or what it names. */
   protected async settingsFolder(path: string, flags: TypedFlags): Promise<string> {
-    return this.described.isExact || flags['recursive'] === true ? path : locateRun(this.storage, path)
+    return this.described.isExact || flags['recursive'] === true ? path : locateRun(this.reading, path)
   }
 
   protected tellLeftOut(): void {
@@ -131,7 +133,14 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
     const loaded = await interruptible((signal) => loadThrough(this.storage, hooks, files, signal))
     if (loaded === null) return this.storage
     this.closing.push(loaded.close)
-    return (this.storage = loaded.storage)
+    this.storage = loaded.storage
+    this.readAgain()
+    return this.storage
+  }
+
+  /** What was listed before is listed anew. */
+  protected readAgain(): void {
+    this.reading = ScanTree.over(this.storage)
   }
 
   /** The same for core, which finds the files itself. */

@@ -11,7 +11,7 @@ import {
   type NamedBest,
 } from '../core/choosing/selection/index.js'
 import { arrange, examine } from '../core/runs/index.js'
-import type { Storage } from '../core/storage/storage.js'
+import type { ReadStorage } from '../core/storage/storage.js'
 import type { BestEntry } from '../render/show.js'
 
 export interface Overview {
@@ -27,7 +27,7 @@ export interface Overview {
 }
 
 /** `now` is Unix seconds. */
-export async function overviewOf(storage: Storage, run: Run, now: number): Promise<Overview> {
+export async function overviewOf(storage: ReadStorage, run: Run, now: number): Promise<Overview> {
   const { ordered, warnings } = await arrange(storage, run.checkpoints, { orders: [], where: [] }, now)
   const total = new TotalSize()
   const checkpoints = await examine(storage, ordered, ordered, 'none', { total })

@@ -70,7 +70,7 @@ frameworks rotate by it. The weights must be in files of their own: where they a
 
   async run(): Promise<void> {
     const stateLocation = { stateDirectory: this.flags.state }
-    const run = await openRun(this.storage, resolve(this.args.run), stateLocation)
+    const run = await openRun(this.reading, resolve(this.args.run), stateLocation)
     if (this.flags['dry-run']) {
       const plan = await this.plan(run)
       this.answer(demoteDocument(run, plan, null), () => renderDemotePlan(run, plan, this.view()))
@@ -94,7 +94,8 @@ frameworks rotate by it. The weights must be in files of their own: where they a
   private async demote(path: string): Promise<void> {
     const state = await stateFolderOf(this.storage, path, this.flags.state)
     await finishDemotionsOf(this.storage, path, state, { wait, copyTime })
-    const run = await openRun(this.storage, path, { stateDirectory: this.flags.state })
+    this.readAgain()
+    const run = await openRun(this.reading, path, { stateDirectory: this.flags.state })
     await recordMissedDemotions(this.storage, state, { self: this.self }, run, this.now())
     const plan = await this.plan(run)
     // Nothing is dropped that was not shown.
@@ -115,7 +116,7 @@ frameworks rotate by it. The weights must be in files of their own: where they a
     this.policy = describePolicy(request)
     const context = { now: this.now(), wait, utcOffset, stateDirectory: flags.state }
     const plan = await this.long('checking', (options) =>
-      planDemote(this.storage, run, request, { ...context, ...options }),
+      planDemote(this.reading, run, request, { ...context, ...options }),
     )
     for (const warning of plan.warnings) this.alert(warning)
     setExitStatusForUnreadable(plan)

@@ -5,7 +5,6 @@ import { BaseCommand } from '../cli/base-command.js'
 import { healthFrom, isSound, stateOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import type { HealthOptions } from '../core/checkpoints/health/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
-import type { ReadStorage } from '../core/storage/storage.js'
 import { isChoosingWord, type ChoosingWord } from '../core/checkpoints/choosing-words.js'
 import {
   arrange,
@@ -71,16 +70,13 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     state: stateFlag,
   }
 
-  /** Of several runs: what their search has listed is not listed again. */
-  private reading: ReadStorage = this.storage
-
   async run(): Promise<void> {
     const { selector, path } = this.readArguments()
     const query = await readQuery(this.flags)
     const stateLocation = { stateDirectory: this.flags.state }
     const runs = this.flags.recursive
       ? await this.search(path, query)
-      : [await openRun(this.storage, path, stateLocation)]
+      : [await openRun(this.reading, path, stateLocation)]
     if (this.flags['best-per-run']) return this.print(path, await this.ofEachRun(runs, path, selector, query))
     const checkpoints = runs.flatMap((run) => run.checkpoints)
     const { ordered, selected, warnings } = await arrange(

@@ -105,9 +105,6 @@ Exit status 3 when nothing matches.`
     state: stateFlag,
   }
 
-  /** What the scan has listed is not listed again. */
-  private reading = ScanTree.over(this.storage)
-
   /** Of each run, what people see of it. */
   private readonly warned: WarnedRun[] = []
 

@@ -7,7 +7,7 @@ import type { Run } from '../core/checkpoint.js'
 import type { HealthOptions } from '../core/checkpoints/health/index.js'
 import { removalError } from '../core/changes/disposal/index.js'
 import { setExitStatusForUnreadable } from '../cli/output/unreadable-exit-status.js'
-import { isRunOfFolders, ScanTree } from '../core/checkpoints/layouts/index.js'
+import { isRunOfFolders } from '../core/checkpoints/layouts/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
 import {
   applyPlan,
@@ -169,8 +169,6 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   private policy = ''
   private wanted: PruneRequest | null = null
   private readonly alerted = new Set<string>()
-  /** What the scan of the run has listed is not listed again for the plan. */
-  private reading = ScanTree.over(this.storage)
 
   async run(): Promise<void> {
     const file = await this.readPlans()
@@ -178,7 +176,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const [written = null] = file?.plans ?? []
     const onlyShows = this.flags['dry-run'] || this.flags.plan !== undefined
     const asked = resolve(this.args.run)
-    if (!onlyShows && written === null && (await isRunOfFolders(this.storage, asked))) return this.change(asked, null)
+    if (!onlyShows && written === null && (await isRunOfFolders(this.reading, asked))) return this.change(asked, null)
     const run =
       written === null
         ? await openRun(this.reading, asked, this.stateLocation)
@@ -200,10 +198,10 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
    * have a hundred thousand.
    */
   private async agreedOn(path: string, written: WrittenPlan | null): Promise<{ run: Run; intent: Intent }> {
-    this.reading = ScanTree.over(this.storage)
+    this.readAgain()
     const run = await openRun(this.reading, path, this.stateLocation)
     const intent = await this.agree(run, written)
-    this.reading = ScanTree.over(this.storage)
+    this.readAgain()
     return { run: runAsPlanned(run, intent.plan), intent }
   }
 

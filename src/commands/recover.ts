@@ -112,8 +112,8 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     const { state: stateDirectory, recursive: mayBeSpread } = this.flags
     const options = { stateDirectory, mayBeSpread, command: this.command }
     const opened = await (mayBeFirst
-      ? openRunToGoOnIfAny(this.storage, path, options)
-      : openRunToGoOn(this.storage, path, options))
+      ? openRunToGoOnIfAny(this.reading, path, options)
+      : openRunToGoOn(this.reading, path, options))
     for (const { path: folder } of opened?.weightsAlone ?? []) {
       this.alert(`passed over what is in ${printable(folder)}: nothing there that a job could go on from`)
     }
@@ -148,7 +148,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
       stateDirectory: this.flags.state,
       onFailure: (message) => this.alert(`how this job began is not remembered: ${message}`),
     })
-    if (run === null) for (const one of await neverFinished(this.storage, path)) this.tellPassedOver(one)
+    if (run === null) for (const one of await neverFinished(this.reading, path)) this.tellPassedOver(one)
     const chosen = run === null ? null : await this.chooseStart(run, lone.fromNothing)
     const staged = chosen === null ? null : await this.putInto(chosen)
     // What cannot be filled in is reported before anything is moved.
@@ -170,7 +170,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     const isExact = this.flags['leave-damaged'] || this.flags.required || this.flags.into !== undefined
     if (isExact) return (await this.choose(run)).checkpoint
     const chosen = await this.chooseBy((request, context) =>
-      chooseOrBegin(this.storage, run, request, { ...context, fromNothing }),
+      chooseOrBegin(this.reading, run, request, { ...context, fromNothing }),
     )
     return chosen?.checkpoint ?? null
   }
@@ -192,7 +192,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
   }
 
   private choose(run: Run): Promise<StartCandidate> {
-    return this.chooseBy((request, context) => choose(this.storage, run, request, context))
+    return this.chooseBy((request, context) => choose(this.reading, run, request, context))
   }
 
   private async chooseBy<T extends Chosen | null>(

@@ -138,7 +138,7 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
           uses,
           stateDirectory: this.flags.state,
         }
-        all.push({ report: await reportRun(this.storage, run, request, watched), policy })
+        all.push({ report: await reportRun(this.flags.serve ? this.storage : this.reading, run, request, watched), policy })
       }
       return all
     })
@@ -220,14 +220,14 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
     }
   }
 
-  private async openAll(storage: ReadStorage = this.storage, earlier?: EarlierWalk): Promise<Run[]> {
+  private async openAll(storage: ReadStorage = this.reading, earlier?: EarlierWalk): Promise<Run[]> {
     const options = { stateDirectory: this.flags.state, earlier }
     // What was not looked at must not seem to have had nothing in it to those who come later.
     const walkFlags = earlier === undefined ? this.flags : { ...this.flags, 'no-cache': true }
     const runs = new Map<string, Run>()
     for (const path of this.paths) {
       const opened = this.flags.recursive
-        ? await this.walk(walkFlags, (walking) => openRuns(storage, path, { ...options, ...walking }))
+        ? await this.walk(walkFlags, (walking) => openRuns(storage === this.reading ? this.storage : storage, path, { ...options, ...walking }))
         : [await openRun(storage, path, options)]
       for (const run of opened) runs.set(run.path, run)
     }

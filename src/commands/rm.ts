@@ -52,7 +52,7 @@ To remove by a rule (all but the best two), use ckpt prune.`
   async run(): Promise<void> {
     const named: Named<string>[] = []
     for (const argument of this.args.checkpoint) {
-      const { run, checkpoint } = await openCheckpoint(this.storage, argument, baseOf(argument), this.stateLocation)
+      const { run, checkpoint } = await openCheckpoint(this.reading, argument, baseOf(argument), this.stateLocation)
       named.push({ run: run.path, found: checkpoint.name })
     }
     const groups = [...byRun(named)].map(([path, names]) => ({ path, names: [...new Set(names)] }))
@@ -60,7 +60,7 @@ To remove by a rule (all but the best two), use ckpt prune.`
     // Of several runs none is touched before all of them allow it.
     if (this.flags['dry-run'] || groups.length > 1) {
       for (const { path, names } of groups) {
-        const run = await openRun(this.storage, path, this.stateLocation)
+        const run = await openRun(this.reading, path, this.stateLocation)
         const plan = await this.plan(run, names)
         documents.push(pruneDocument(run, plan, null))
         if (this.flags['dry-run']) this.show(run, plan)
@@ -70,6 +70,7 @@ To remove by a rule (all but the best two), use ckpt prune.`
       documents.length = 0
       for (const { path, names } of groups) {
         await this.locked(path, this.flags, async () => {
+          this.readAgain()
           documents.push(await this.remove(path, names, groups.length > 1))
         })
       }
@@ -90,7 +91,7 @@ To remove by a rule (all but the best two), use ckpt prune.`
       this.changing('0s', this.flags.state),
     )
     const plan = await this.long('checking', (work) =>
-      planRemoval(this.storage, run, request, {
+      planRemoval(this.reading, run, request, {
         now: this.now(),
         wait,
         utcOffset,
@@ -109,7 +110,7 @@ To remove by a rule (all but the best two), use ckpt prune.`
 
   /** Gives the document of what was done. `several`: the question says which run it is of. */
   private async remove(path: string, names: readonly string[], several: boolean): Promise<object> {
-    const run = await openRun(this.storage, path, this.stateLocation)
+    const run = await openRun(this.reading, path, this.stateLocation)
     const plan = await this.plan(run, names)
     // Nothing is deleted that was not shown.
     this.show(run, plan)

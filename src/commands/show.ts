@@ -43,14 +43,14 @@ started with, below the file that tells them. Of a file: its tensors.`
   }
 
   async run(): Promise<void> {
-    const what = await openNamed(this.storage, this.args.what, baseOf(this.args.what), {
+    const what = await openNamed(this.reading, this.args.what, baseOf(this.args.what), {
       stateDirectory: this.flags.state,
     })
     if (what.kind === 'run') return this.showRun(what.run)
     if (what.kind === 'file') return this.showFile(what.path)
     const { run, checkpoint: found } = what
     const [checkpoint] = await this.long('checking', (options) =>
-      examine(this.storage, run.checkpoints, [found], this.flags.verify, options),
+      examine(this.reading, run.checkpoints, [found], this.flags.verify, options),
     )
     if (checkpoint !== undefined) await this.showCheckpoint(checkpoint, run)
   }
@@ -60,11 +60,11 @@ started with, below the file that tells them. Of a file: its tensors.`
   }
 
   private async showCheckpoint(checkpoint: Checkpoint, run: Run): Promise<void> {
-    const { ordered } = await arrange(this.storage, run.checkpoints, { orders: [], where: [] }, this.now())
+    const { ordered } = await arrange(this.reading, run.checkpoints, { orders: [], where: [] }, this.now())
     const named = namedBests(ordered).filter((one) => one.path === checkpoint.path)
     const tensors = await this.readTensors(checkpoint)
     const document = new Map([...tensors].map(([key, list]) => [key, list.map(tensorDocument)]))
-    const knownBy = await howKnown(this.storage, checkpoint)
+    const knownBy = await howKnown(this.reading, checkpoint)
     this.answer({ checkpoint: toDocument(checkpoint), knownBy, tensors: document }, () =>
       renderCheckpoint(checkpoint, tensors, { named, knownBy, now: this.now(), ...this.extent }),
     )
@@ -101,12 +101,12 @@ started with, below the file that tells them. Of a file: its tensors.`
 
   private async showRun(run: Run): Promise<void> {
     const now = this.now()
-    const { checkpoints, size, best, named, warnings } = await overviewOf(this.storage, run, now)
+    const { checkpoints, size, best, named, warnings } = await overviewOf(this.reading, run, now)
     for (const warning of warnings) this.alert(printable(warning))
     const document = { run: run.path, layouts: layoutsOf(run), checkpoints: checkpoints.map(toDocument), size }
     const latest = checkpoints[0]?.name
-    const runName = await readRunName(this.storage, run)
-    const { all: settings, unread } = await readHyperParameters(this.storage, run)
+    const runName = await readRunName(this.reading, run)
+    const { all: settings, unread } = await readHyperParameters(this.reading, run)
     for (const { path, reason } of unread) {
       this.alert(`${printable(path)}: its hyper-parameters could not be read: ${printable(reason)}`)
     }

@@ -4,7 +4,6 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { loneLayout, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
-import { ScanTree } from '../core/checkpoints/layouts/index.js'
 import { byRecency, describeAbsentBest } from '../core/choosing/selection/index.js'
 import {
   findPacked,
@@ -75,9 +74,6 @@ names is no checkpoint's. docs/health.md says what is checked, and every message
     ...walkFlags,
     state: stateFlag,
   }
-
-  /** What the scan has listed is not listed again. */
-  private reading = ScanTree.over(this.storage)
 
   async run(): Promise<void> {
     const { targets, refused } = await this.targets()

@@ -17,9 +17,27 @@ interface Written {
 /** What the program writes now; null while it does not run. */
 let written: Written | null = null
 
+/** Folders that the program lists, while somebody wants to know. */
+let listed: string[] | null = null
+
+/** The paths of the folders that the program lists meanwhile, each as often as it does. */
+export async function noteListed(work: () => Promise<unknown>): Promise<string[]> {
+  const noted: string[] = (listed = [])
+  try {
+    await work()
+    return noted
+  } finally {
+    listed = null
+  }
+}
+
 /** The file system, but for the two streams. */
 const system = {
   ...fs,
+  readdirSync(path: string, options: { withFileTypes: true }) {
+    listed?.push(path)
+    return fs.readdirSync(path, options)
+  },
   writeSync(fd: number, bytes: Uint8Array, offset = 0, ...rest: []) {
     const stream = written?.[fd as 1 | 2]
     if (stream === undefined) return fs.writeSync(fd, bytes, offset, ...rest)

@@ -105,7 +105,7 @@ export async function reportRun(
     keys,
     curves: await curvesAlongAll(storage, known, keys),
     size: total.bytes,
-    use: await request.uses.of(run),
+    use: await request.uses.of(run, storage),
     settings,
     journal: memory.journal,
     sources: [state.path, journalPath(state), ...[...settings.all.values()].map(({ source }) => source)],
