@@ -2,16 +2,14 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { isSound, timeOf, type Checkpoint, type Run } from '../core/checkpoint.js'
+import { isSound, type Checkpoint, type Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
-import { isBookkeeping } from '../core/checkpoints/meta/index.js'
 import { ScanTree, TotalSize } from '../core/checkpoints/layouts/index.js'
 import {
   arrange,
   examine,
   grade,
   lookTwice,
-  namesInOrders,
   openRun,
   searchRuns,
   namesInQuery,
@@ -23,7 +21,6 @@ import {
 } from '../core/runs/index.js'
 import {
   bestPerMetric,
-  builtInNames,
   describeAbsentBest,
   describeContradictions,
   impossibleMetrics,
@@ -39,7 +36,7 @@ import {
   type UnknownKey,
 } from '../core/choosing/selection/index.js'
 import { isInForce, type Pin } from '../core/changes/state/index.js'
-import { changedColumns, parseColumns, refuseUnknown, type ColumnChoice } from '../cli/flags/columns.js'
+import { parseColumns, refuseUnknown } from '../cli/flags/columns.js'
 import { ordersOfSettings } from '../cli/settings/order-of-run.js'
 import {
   checked,
@@ -51,7 +48,7 @@ import {
   walkFlags,
 } from '../cli/flags/common-flags.js'
 import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/flags/query.js'
-import { isMetaColumn, type Row } from '../render/checkpoints.js'
+import type { Row } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
 import { plural } from '../render/units.js'
 import { warningsOfRuns, type WarnedRun } from '../render/warnings-of-runs.js'
@@ -59,6 +56,15 @@ import { bestByPath, marksOf, sortRows } from '../render/checkpoint-rows.js'
 import { wait } from '../machine/clock.js'
 import { heldForWriting } from '../machine/open-files.js'
 import { columnNames, renderFlat, renderRun, runDocument, runOfManyDocument, type View } from '../render/run.js'
+import {
+  acrossRuns,
+  ChosenColumns,
+  curvesOfRuns,
+  firstOf,
+  flatColumns,
+  judgingKeys,
+  withRun,
+} from '../cli/list-tables.js'
 
 /** Rows of a table on a terminal unless --limit or --all says otherwise. */
 const screenful = 50
@@ -143,7 +149,7 @@ Exit status 3 when nothing matches.`
 
   /** Every run below; each folder is listed once. */
   private async search(path: string, query: Query): Promise<readonly Run[]> {
-    const settings = this.wantsJson || namesInQuery(query).length + this.keys.length > 0
+    const settings = this.wantsJson || namesInQuery(query).length + this.columns.keys.length > 0
     const { runs, storage } = await this.walk(this.flags, (walking) => {
       const options = { stateDirectory: this.flags.state, ...walking }
       return searchRuns(this.storage, path, options, (found) => readWhole(found, settings))
@@ -167,7 +173,7 @@ Exit status 3 when nothing matches.`
     if (limit === Number.POSITIVE_INFINITY || this.flags.sort !== undefined) return null
     const selected: Checkpoint[] = []
     for (const run of runs) {
-      const found = await arrange(this.reading, run.checkpoints, query, this.now(), ['time', ...this.keys])
+      const found = await arrange(this.reading, run.checkpoints, query, this.now(), ['time', ...this.columns.keys])
       for (const one of found.selected) selected.push(one)
     }
     const counts = new Map<string, number>()
@@ -176,6 +182,11 @@ Exit status 3 when nothing matches.`
     }
     return counts
   }
+
+  private get columns(): ChosenColumns {
+    return (this.chosen ??= new ChosenColumns(this.flags))
+  }
+  private chosen: ChosenColumns | null = null
 
   private get limit(): number {
     const { limit, all } = this.flags
@@ -206,10 +217,10 @@ Exit status 3 when nothing matches.`
     const view = {
       root,
       rows: shown,
-      columns: withRun(this.changed(flatColumns(shown, judging))),
+      columns: withRun(this.columns.of(flatColumns(shown, judging))),
       matching: views.reduce((sum, { matching }) => sum + matching, 0),
-      monitored: new Set([...this.added, ...judging, ...views.flatMap(({ monitored }) => [...monitored])]),
-      wide: this.isWide,
+      monitored: new Set([...this.columns.added, ...judging, ...views.flatMap(({ monitored }) => [...monitored])]),
+      wide: this.columns.isWide,
       curves: isTerminal ? curvesOfRuns(shown, views, judging) : null,
       isAll: this.flags.all,
     }
@@ -226,7 +237,7 @@ Exit status 3 when nothing matches.`
       run.checkpoints,
       query,
       now,
-      this.flags.recursive ? ['time', ...this.keys] : this.keys,
+      this.flags.recursive ? ['time', ...this.columns.keys] : this.columns.keys,
     )
     this.unknown.push(unknown)
     const settings = query.orders.length > 0 ? [] : describeContradictions([], ordered)
@@ -239,43 +250,50 @@ Exit status 3 when nothing matches.`
     const shown = await this.lookAgain(run, first)
     const orders = await this.judgedBy(run.path, query)
     const judging = judgingKeys(orders)
-    const chosen = this.changed(columnNames(shown, firstOf(judging, varyingKeys(ordered))))
     const training = trainingNumbers(trainings)
-    const grouped = training.size > 0 && this.choice?.kind !== 'these' ? withTraining(chosen) : chosen
-    const columns = this.flags.recursive && !this.output.isTerminal ? withRun(grouped) : grouped
-    const pins = await this.pins(run)
-    const aside = await this.setAside(run)
-    const best = bestPerMetric(ordered, now)
-    const marks = marksOf(ordered, best, impossibleMetrics(ordered), pins, aside)
-    const bestBy = bestByPath(new Map([...best, ...bestByOrders(ordered.filter(isSound), orders, now)]))
-    const rows = shown.map((checkpoint) => ({
-      checkpoint,
-      marks: marks.get(checkpoint.path) ?? [],
-      training: training.get(checkpoint.path),
-      bestBy: bestBy.get(checkpoint.path),
-    }))
+    const usual = columnNames(shown, firstOf(judging, varyingKeys(ordered)))
+    const chosen = training.size > 0 ? this.columns.withTrainings(usual) : this.columns.of(usual)
+    const columns = this.flags.recursive && !this.output.isTerminal ? withRun(chosen) : chosen
+    const rows = await this.rows(run, shown, ordered, orders, training)
     return {
       run,
       rows,
       columns,
       matching: ranked.length,
       size: total?.bytes ?? null,
-      wide: this.isWide,
-      monitored: new Set([...this.added, ...judging, ...monitoredKeys(ordered)]),
-      trends: this.output.isTerminal ? trendsOf(ordered, this.metricsAmong(columns), now, orders) : [],
+      wide: this.columns.isWide,
+      monitored: new Set([...this.columns.added, ...judging, ...monitoredKeys(ordered)]),
+      trends: this.output.isTerminal ? trendsOf(ordered, this.columns.metricsAmong(columns), now, orders) : [],
       isAll: this.flags.all,
     }
+  }
+
+  /** What each row says of its checkpoint beside its meta. */
+  private async rows(
+    run: Run,
+    shown: readonly Checkpoint[],
+    ordered: readonly Checkpoint[],
+    orders: readonly Order[],
+    training: ReadonlyMap<string, number>,
+  ): Promise<Row[]> {
+    const now = this.now()
+    const pins = await this.pins(run)
+    const aside = await this.setAside(run)
+    const best = bestPerMetric(ordered, now)
+    const marks = marksOf(ordered, best, impossibleMetrics(ordered), pins, aside)
+    const bestBy = bestByPath(new Map([...best, ...bestByOrders(ordered.filter(isSound), orders, now)]))
+    return shown.map((checkpoint) => ({
+      checkpoint,
+      marks: marks.get(checkpoint.path) ?? [],
+      training: training.get(checkpoint.path),
+      bestBy: bestBy.get(checkpoint.path),
+    }))
   }
 
   /** What was asked for, else by what the settings prune. */
   private async judgedBy(path: string, { orders }: Query): Promise<readonly Order[]> {
     if (orders.length > 0 || this.wantsJson) return orders
     return ordersOfSettings(this.storage, path, this.program, this.files)
-  }
-
-  /** Bookkeeping is none, unless it was asked for. */
-  private metricsAmong(columns: readonly string[]): string[] {
-    return columns.filter((name) => isMetaColumn(name) && (this.keys.includes(name) || !isBookkeeping(name)))
   }
 
   /** Of a checkpoint that was pinned and is gone it is reported once. */
@@ -308,33 +326,6 @@ Exit status 3 when nothing matches.`
     }
   }
 
-  private get choice(): ColumnChoice | null {
-    return this.flags.columns === undefined ? null : parseColumns(this.flags.columns)
-  }
-
-  /** The columns that were asked for, in place of these or made of them. */
-  private changed(usual: readonly string[]): string[] {
-    return changedColumns(usual, this.choice, isMetaColumn)
-  }
-
-  private get added(): readonly string[] {
-    const { choice } = this
-    return choice?.kind === 'changed' ? choice.added : []
-  }
-
-  /** However narrow the terminal. */
-  private get isWide(): boolean {
-    return this.flags.all || this.choice?.kind === 'these'
-  }
-
-  /** Keys of the meta, and hyper-parameters, that columns and the order of the rows ask for. */
-  private get keys(): string[] {
-    const sort = this.flags.sort?.replace(/^-/, '')
-    const { choice } = this
-    const named = choice?.kind === 'these' ? choice.names : this.added
-    return [...named, ...(sort === undefined ? [] : [sort])].filter(isMetaColumn)
-  }
-
   /** Sizes and times are taken once: of all where they can decide the order, else of the rows alone. */
   private async examineShown(
     ranked: readonly Checkpoint[],
@@ -365,59 +356,6 @@ Exit status 3 when nothing matches.`
       return (await lookTwice(this.storage, run, shown, regrade, again)).checkpoints
     })
   }
-}
-
-/** The best first; without an order the newest, which is so by time: steps of different runs cannot be compared. */
-function acrossRuns(checkpoints: readonly Checkpoint[], order: Order | undefined, now: number): Checkpoint[] {
-  if (order !== undefined) return rank(checkpoints, order, now)
-  return [...checkpoints].sort((a, b) => (timeOf(b) ?? -Infinity) - (timeOf(a) ?? -Infinity) || 0)
-}
-
-/** Keys of the meta that rank. */
-function judgingKeys(orders: readonly Order[]): string[] {
-  const names = namesInOrders({ orders, where: [] })
-  return [...new Set(names)].filter((name) => isMetaColumn(name) && !builtInNames.includes(name))
-}
-
-function firstOf(first: readonly string[], keys: readonly string[]): string[] {
-  return [...first, ...keys.filter((key) => !first.includes(key))]
-}
-
-/** Of many runs, where each may have metrics of its own: those that most have, and first what ranks. */
-function flatColumns(rows: readonly Row[], judging: readonly string[]): string[] {
-  const checkpoints = rows.map(({ checkpoint }) => checkpoint)
-  const counts = new Map<string, number>()
-  for (const { meta } of checkpoints) for (const key of meta.keys()) counts.set(key, (counts.get(key) ?? 0) + 1)
-  const common = varyingKeys(checkpoints).filter((key) => 2 * (counts.get(key) ?? 0) > rows.length)
-  return columnNames(checkpoints, firstOf(judging, common))
-}
-
-/** How the metric went that ranks, else the one by which most of the runs are judged, in the runs that have rows. */
-function curvesOfRuns(rows: readonly Row[], views: readonly View[], judging: readonly string[]) {
-  const runs = new Set(rows.map(({ checkpoint }) => checkpoint.run))
-  const shown = views.filter(({ run }) => runs.has(run.path))
-  const [metric] = [...judging, ...shown.flatMap(({ monitored }) => [...monitored])]
-  if (metric === undefined) return null
-  const trends = new Map(
-    shown.flatMap(({ run, trends: all = [] }) =>
-      all.flatMap((trend) => (trend.metric === metric ? [[run.path, trend] as const] : [])),
-    ),
-  )
-  const inOrder = [...runs].flatMap((run) => {
-    const trend = trends.get(run)
-    return trend === undefined ? [] : [[run, trend] as const]
-  })
-  return { metric, ofRuns: new Map(inOrder) }
-}
-
-/** In a pipe there are no titles: each row says which run it is of. */
-function withRun(columns: readonly string[]): string[] {
-  return columns.includes('run') ? [...columns] : ['run', ...columns]
-}
-
-/** Behind the name. */
-function withTraining(columns: readonly string[]): string[] {
-  return columns.flatMap((name) => (name === 'name' ? [name, 'training'] : [name]))
 }
 
 function nothingMatches(path: string, views: readonly View[], query: Query, isOfMany: boolean): CkptError {
