@@ -76,9 +76,9 @@ export default class Prune extends ManyRunsCommand<typeof Prune> {
   static override description = `Shows the plan with a reason for all that stays, asks, and removes exactly what the plan says.
 
 Each ranking (the newest, --min, --max, --by) keeps its best --keep N; what none of them keeps may go. A checkpoint that
-has no value for any ranking stays. --where says what may go: what it does not select stays and takes no place.
-The newest whole checkpoint, one that a pointer names, one with an impossible metric (an averaged model) and one
-still being written always stay; a damaged one stays too and takes no place. In a script, add --yes.
+has no value for any ranking stays. --where says what may go: what it does not select stays and does not count towards
+--keep. The newest whole checkpoint, one that a pointer names, one with an impossible metric (an averaged model) and one
+still being written always stay; a damaged one stays too and does not count towards --keep. In a script, add --yes.
 
 Without a policy among the flags, that of the nearest ckpt.yaml is taken, in the run or above it:
 

@@ -76,7 +76,7 @@ export interface RequeueEntry {
   readonly job: JobName
 }
 
-/** A checkpoint from which several starts brought nothing, or the mark taken back. */
+/** A checkpoint is set aside, for several starts from it saved no new one; or that mark is taken back. */
 export interface SetAsideEntry {
   readonly what: 'set-aside' | 'taken-back'
   readonly time: number

@@ -12,7 +12,7 @@ export interface SetAside {
   readonly name: string
   /** Unix seconds: what it says itself, else its file's time. One saved anew under the name is another. */
   readonly saved: number | null
-  /** Starts from it that brought nothing. */
+  /** Starts from it that saved no new checkpoint. */
   readonly starts: number
   /** Unix seconds: when it was marked. */
   readonly time: number

@@ -17,7 +17,7 @@ import { quoteWord } from '../../formats/text/shell-words.js'
 const deepest = 8
 /** Folders looked into before a search is given up as misdirected (a home directory, a data set). */
 const mostFolders = 100_000
-/** A search for the only run ends once so many are found. */
+/** A search for the only run ends once this many are found. */
 const enoughRuns = 100
 /** Runs that a message lists. */
 const mostListed = 10

@@ -85,7 +85,7 @@ class Draft {
   private readonly removed = new Map<Checkpoint, Reason<RemoveCode>>()
   /** May go, in order of recency: what no order keeps, selected, old enough, not protected. */
   private readonly candidates = new Map<Checkpoint, Reason<RemoveCode>>()
-  /** Other names of a checkpoint, by which they stay or go: they take no place of their own. */
+  /** Other names of a checkpoint, by which they stay or go: they do not count by themselves. */
   private readonly originals: ReadonlyMap<Checkpoint, Checkpoint>
 
   constructor(private readonly input: PlanInput) {

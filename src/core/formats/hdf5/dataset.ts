@@ -30,7 +30,7 @@ export interface ChunkedLayout {
 export interface ChunkIndex {
   readonly kind: 'tree' | 'single' | 'all together' | 'fixed array' | 'extensible array' | 'tree of version 2'
   readonly address: number | null
-  /** Bytes of a single one in the file, where they are told, and the filters that it was not packed by. */
+  /** Bytes of a single one in the file, where the file gives them, and the filters that it was not packed by. */
   readonly size?: number
   readonly mask?: number
 }

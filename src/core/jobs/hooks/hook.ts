@@ -53,7 +53,7 @@ export interface Hook {
 export interface HookFolder {
   /** Absolute. */
   readonly path: string
-  /** The very folder that was looked at: whoever owns one above it can put another there. Null where none was. */
+  /** The very folder that was looked at: the owner of a folder above it can put another there. Null where none was. */
   readonly identity: { readonly device: bigint; readonly inode: bigint } | null
 }
 

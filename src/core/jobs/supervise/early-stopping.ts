@@ -14,7 +14,7 @@ export interface Standing {
   readonly stalled: boolean
   /** Index of the best value among those given; null while none counts. */
   readonly best: number | null
-  /** Checkpoints after it that brought nothing. */
+  /** Checkpoints after it that were no better. */
   readonly since: number
 }
 

@@ -321,7 +321,7 @@ function keptOf({ plan: { keep }, excluded }: PruneDraft): Kept[] {
   return keep.map((kept) => withExclusion(kept, excluded.get(kept.checkpoint)))
 }
 
-/** A checkpoint that jobs do not start from stays, as a damaged one does, and takes no place from those they do. */
+/** A checkpoint that jobs do not start from stays and does not count towards --keep, as a damaged one. */
 async function sparingSetAside(
   storage: ReadStorage,
   run: Run,

@@ -12,7 +12,7 @@ const together = 64
 
 /**
  * By path, why a checkpoint stays: it is among the best `keep` of all runs by an order, or no order has a value of it.
- * Recency is by time, for steps of different runs cannot be compared. What is damaged takes no place. Throws CkptError
+ * Recency is by time, for steps of different runs cannot be compared. What is damaged does not count. Throws CkptError
  * `usage` for what is asked of a run or of a disk.
  */
 export async function keptAcross(

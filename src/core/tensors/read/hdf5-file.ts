@@ -25,7 +25,7 @@ import { nameOfTorchDtype, numberSize } from './torch-dtypes.js'
 import { turned } from './big-endian.js'
 import { OwningWindow } from './window-handle.js'
 
-/** Behind a user block of so many bytes. Throws FormatError. */
+/** Behind a user block of this many bytes. Throws FormatError. */
 export async function openBehindUserBlock(handle: ReadHandle, userBlock: number): Promise<TensorFile> {
   return openHdf5(new OwningWindow(handle, userBlock, handle.size - userBlock), undefined, userBlock)
 }

@@ -2,7 +2,7 @@
 import { brokenZstd } from './broken.js'
 
 export interface FseTable {
-  /** A state has so many bits. */
+  /** The bits of a state. */
   readonly log: number
   /** For each state: its symbol, how many bits are read next, and what they are added to. */
   readonly symbols: Uint8Array

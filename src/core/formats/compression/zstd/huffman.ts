@@ -8,7 +8,7 @@ const mostSymbols = 256
 const weightLimits = { log: 6, symbols: longestCode + 1 }
 
 export interface HuffmanTable {
-  /** The longest code has so many bits. */
+  /** The bits of the longest code. */
   readonly log: number
   /** For each `log` bits that may come next: the symbol that they begin with, and the length of its code. */
   readonly symbols: Uint8Array

@@ -1,7 +1,7 @@
 /** What frames unpack to: it grows with what comes, and not with what a header claims. */
 import { brokenZstd } from './broken.js'
 
-/** Up to so many bytes, a call that copies takes longer than a loop. */
+/** Up to this many bytes, a call that copies takes longer than a loop. */
 const shortCopy = 24
 
 export class Output {

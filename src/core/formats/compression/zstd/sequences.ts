@@ -17,7 +17,7 @@ interface Tables {
   readonly matches: FseTable
 }
 
-/** A code stands for `base`, and so many bits are added to it. */
+/** A code stands for `base`, and this many bits are added to it. */
 interface Codes {
   readonly bases: readonly number[]
   readonly bits: readonly number[]
