@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   cpSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -28,6 +29,22 @@ import { Memory } from '../../../fuzz-runs.js'
 import { fixtures, makeFolder, write } from './folders.js'
 
 const frameworks = join(fixtures, 'frameworks')
+
+/** By name, an experiment of each layout: those of SpeechBrain, and of layouts that are one of several a framework has. */
+const experiments: Readonly<Record<string, string>> = {
+  speechbrain: join(fixtures, 'nutshell'),
+  ...Object.fromEntries(readdirSync(frameworks).map((name) => [name, join(frameworks, name)])),
+  ...Object.fromEntries(
+    ['dcp', 'keras-backup', 'nemo-folders'].map((name) => [name, join(fixtures, 'variants', name)]),
+  ),
+}
+
+/** The folder of an experiment that a training wrote, without what stands beside it for other tests. */
+function writtenIn(experiment: string): string {
+  const about = join(experiment, 'expected.json')
+  if (!existsSync(about)) return experiment
+  return join(experiment, (JSON.parse(readFileSync(about, 'utf8')) as { run: string }).run)
+}
 
 const unreadable = 'a file that may not be read'
 
@@ -106,15 +123,24 @@ async function namesIn(root: string): Promise<string[]> {
   }
 }
 
-describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
-  const { run } = JSON.parse(readFileSync(join(frameworks, framework, 'expected.json'), 'utf8')) as { run: string }
+it('every layout has an experiment here', async () => {
+  const found = new Set<string>()
+  for (const experiment of Object.values(experiments)) {
+    for (const { checkpoints } of await findRuns(localStorage(), writtenIn(experiment))) {
+      for (const { layout } of checkpoints) found.add(layout)
+    }
+  }
+  expect(knownSpecs().flatMap(({ id }) => (found.has(id) ? [] : [id]))).toEqual([])
+})
+
+describe.each(Object.entries(experiments))('a run of %s', (_, experiment) => {
   // Each case puts back what it took away, so one copy does for all.
   let made: string | undefined
   const copy = () => {
     if (made !== undefined) return made
     made = join(makeFolder(), 'run')
     chmodSync(dirname(made), 0o755)
-    cpSync(join(frameworks, framework, run), made, { recursive: true, preserveTimestamps: true })
+    cpSync(writtenIn(experiment), made, { recursive: true, preserveTimestamps: true })
     return made
   }
 
@@ -176,7 +202,7 @@ describe.each(readdirSync(frameworks))('a run of %s', (framework) => {
 
   it('has each folder listed and each file read and opened once by a search of the whole experiment', async () => {
     const { counting, listed, read, opened } = counted()
-    await findRuns(counting, join(frameworks, framework))
+    await findRuns(counting, experiment)
     for (const paths of [listed, read, opened]) expect(paths).toEqual([...new Set(paths)])
   })
 
