@@ -38,6 +38,7 @@ const targets = {
   answer: written.filter(({ reader }) => reader === 'answer'),
   csv: written.filter(({ reader }) => reader === 'csv'),
   jsonl: written.filter(({ reader }) => reader === 'jsonl'),
+  zstd: written.filter(({ reader }) => reader === 'zstd'),
   state: written.filter(({ reader, name }) => reader === 'record' && name !== 'record: plan'),
   plan: written.filter(({ name }) => name === 'record: plan'),
   meta: inRuns.filter(({ reader }) => reader === 'meta'),

@@ -2,7 +2,7 @@
  * Changes every fixture at random and reads it: an error of ckpt's own or a parse, never a crash, nor more than two
  * seconds of the processor or 300 MB. What fails is kept, also a mutant that a reader never ends with.
  *   npm run fuzz [SECONDS] [SEED] [TARGET]     60 seconds for each target and a seed of today, where they are left out;
- *                                              targets: files, folders, settings, answer, csv, jsonl, state, plan, and in
+ *                                              targets: files, folders, settings, answer, csv, jsonl, zstd, state, plan, and in
  *                                              runs of real frameworks: meta, index, pointer. Files and folders are tried
  *                                              reader by reader, each for so long: `files` stands for all of `files/…`,
  *                                              and `files/hdf5`, or `hdf5`, for one. The order does not matter: what

@@ -2,6 +2,7 @@
 import * as library from 'yaml'
 import { CkptError, StorageError } from '../src/core/errors.js'
 import { unpackBlosc } from '../src/core/formats/compression/blosc.js'
+import { unzstd } from '../src/core/formats/compression/zstd/zstd.js'
 import { crc32c } from '../src/core/formats/bytes/crc32c.js'
 import { lookup3 } from '../src/core/formats/hdf5/checksum.js'
 import { chunksOfDataset } from '../src/core/formats/hdf5/chunks.js'
@@ -164,7 +165,18 @@ export function writtenSpecimens(): Specimen[] {
     const kind = name.replace('record: ', '')
     return { name, reader: 'record', mutant: (random) => Buffer.concat([label(kind), mutateText(bytes, random)]) }
   })
-  return [...texts, ...records]
+  return [...texts, ...records, { name: 'a short frame', reader: 'zstd', mutant: shortFrame }]
+}
+
+/** Any bytes behind a header, most of them as the only block of a frame of one segment, so that they are reached. */
+export function shortFrame(random: (below: number) => number): Uint8Array {
+  const bytes = Uint8Array.from([0x28, 0xb5, 0x2f, 0xfd, ...Array.from({ length: random(60) }, () => random(256))])
+  const size = bytes.length - 9
+  if (size < 0 || random(8) === 0) return bytes
+  const [raw, repeated, packed] = [0, 1, 2]
+  const kind = [raw, repeated, packed, packed, packed, packed][random(6)] ?? packed
+  bytes.set([0x20, random(64), ((size << 3) & 0xff) | (kind << 1) | 1, size >> 5, 0], 4)
+  return bytes
 }
 
 /** Metas, indexes and pointers in the runs of real frameworks below `folder`, each changed where it lies. */
@@ -255,6 +267,7 @@ function readerFor(name: string): Reader | undefined {
   if (/\.zarray$|zarr\.json$/.test(name)) return 'zarr'
   if (/manifest\.ocdbt$|\/d\/[0-9a-f]{32}$/.test(name)) return 'ocdbt'
   if (/packings\/b[a-z-]+\/\d/.test(name)) return 'blosc'
+  if (name.endsWith('.zst')) return 'zstd'
   if (/\.ya?ml$/.test(name)) return 'yaml'
   if (name.endsWith('.json')) return 'json'
   return /\.(?:pt|pth|tar|ckpt|bin|pkl|safetensors|index|npy|npz|gguf|h5|keras|msgpack)$/.test(name)
@@ -393,6 +406,9 @@ export const readers = {
   },
   blosc: async (bytes: Uint8Array) => {
     await unpackBlosc(bytes, 2560)
+  },
+  zstd: async (bytes: Uint8Array) => {
+    unzstd(bytes, 1 << 20)
   },
   yaml: async (bytes: Uint8Array) => {
     await parsePyYaml(Buffer.from(bytes).toString('utf8'))

@@ -125,8 +125,10 @@ const mostNamed = 8
  */
 export function findMissingShards(names: readonly string[]): Finding[] {
   const here = new Set(names)
-  const findings: Finding[] = []
+  const findings: Finding[] = findMissingProcesses(names)
   for (const { stem, suffix, total } of shardSets(names)) {
+    // A process may have nothing for one of them, and writes no index.
+    if (stemOfProcess.test(stem)) continue
     const index = `${stem}${suffix}.index.json`
     // torchtune calls the index of model-….bin as the Hub calls that of pytorch_model-….bin.
     if (here.has(index) || here.has(`pytorch_${index}`)) continue
@@ -141,6 +143,32 @@ export function findMissingShards(names: readonly string[]): Finding[] {
     findings.push({ grade: 'partial', file: index, reason })
   }
   return findings
+}
+
+/** Of torch.distributed.checkpoint's HuggingFaceStorageWriter: `shard-00002-model-00001-of-00003.safetensors`. */
+const ofProcess = /^((?:.*\/)?shard-)(\d{5,})-model-\d{5,}-of-\d{5,}\.safetensors$/
+const stemOfProcess = /(?:^|\/)shard-\d{5,}-model$/
+
+/** Processes are numbered from 1 on; how many there were is written nowhere. */
+function findMissingProcesses(names: readonly string[]): Finding[] {
+  const found = new Map<string, { numbers: Set<number>; rest: string }>()
+  for (const name of names) {
+    const [, start, number] = (name.includes(shardMark) ? ofProcess.exec(name) : null) ?? []
+    if (start === undefined || number === undefined) continue
+    const known = found.get(start) ?? { numbers: new Set(), rest: name.slice(start.length + number.length) }
+    known.numbers.add(Number(number))
+    found.set(start, known)
+  }
+  return [...found].flatMap(([start, { numbers, rest }]) => {
+    const findings: Finding[] = []
+    const reason = `not there; each of the ${numbers.size} other processes has its own`
+    const highest = Math.max(...numbers)
+    for (let number = 1; number < highest && findings.length < mostNamed; number += 1) {
+      if (numbers.has(number)) continue
+      findings.push({ grade: 'partial', file: `${start}${String(number).padStart(5, '0')}${rest}`, reason })
+    }
+    return findings
+  })
 }
 
 interface ShardSet {

@@ -59,6 +59,7 @@ export function readDataset(messages: readonly Hdf5Message[]): Hdf5Dataset | nul
   const [space, type, layout] = [of(messageType.dataspace), of(messageType.datatype), of(messageType.layout)]
   if (space === undefined || type === undefined || layout === undefined) return null
   const filters = of(messageType.filters)
+  const isOutside = of(messageType.externalFiles) !== undefined
   const fillData = of(messageType.fillValue)
   const fill = fillData === undefined ? null : readFill(fillData)
   const elements = readType(type)
@@ -69,10 +70,13 @@ export function readDataset(messages: readonly Hdf5Message[]): Hdf5Dataset | nul
     ...readShape(space),
     type: elements,
     filters: filters === undefined ? [] : readFilters(filters),
-    layout: readLayout(layout, filters !== undefined),
+    layout: isOutside ? outside : readLayout(layout, filters !== undefined),
     fill,
   }
 }
+
+/** Its layout has no address, as that of a dataset which was never written. */
+const outside: Hdf5Layout = { kind: 'other', text: 'values in other files (external storage)' }
 
 const mostDimensions = 32
 
@@ -101,9 +105,15 @@ function readType(data: Hdf5Bytes): Hdf5Type {
   if (kind === 1) return readFloat(data, size, littleEndian)
   // h5py writes ml_dtypes' bfloat16 as two bytes without a meaning.
   if (kind === 5 && size === 2) return typed('bfloat16', 2, true)
-  if (kind === 8 && size === 1) return typed('bool', 1, true)
+  if (kind === 8 && size === 1 && bits === 2 && isOfTruth(data)) return typed('bool', 1, true)
   if (kind === 6 && (size === 8 || size === 16) && bits === 2) return readComplex(data, size)
   return { name: null, text: kinds[kind] ?? `kind ${kind}`, size, littleEndian }
+}
+
+/** h5py writes numpy's bool as an enum of the two. */
+function isOfTruth(data: Hdf5Bytes): boolean {
+  const members = Buffer.from(data.some(data.left)).toString('latin1')
+  return members.includes('FALSE\0') && members.includes('TRUE\0')
 }
 
 const kinds = [

@@ -10,6 +10,20 @@ export interface Hdf5Link {
   readonly address: number
 }
 
+/** A name that stands for an object in another file. */
+export interface Hdf5Outside {
+  readonly name: string
+  readonly file: string
+  readonly path: string
+}
+
+/** The names in a group. */
+export interface Hdf5Links {
+  /** Hard links, in the order of their names or of the file. */
+  readonly own: Hdf5Link[]
+  readonly outside: Hdf5Outside[]
+}
+
 const mostLinks = 1_000_000
 const deepestTree = 64
 const longestName = 1 << 16
@@ -21,11 +35,11 @@ export function isGroup(messages: readonly Hdf5Message[]): boolean {
   )
 }
 
-/** Hard links alone, in the order of their names or of the file. Throws FormatError. */
-export async function linksOf(source: Hdf5Source, messages: readonly Hdf5Message[]): Promise<Hdf5Link[]> {
-  const links: Hdf5Link[] = []
+/** Without soft links, which lead to what has another name already. Throws FormatError. */
+export async function linksOf(source: Hdf5Source, messages: readonly Hdf5Message[]): Promise<Hdf5Links> {
+  const links: Hdf5Links = { own: [], outside: [] }
   for (const { type, data } of messages) {
-    if (type === messageType.symbolTable) await readSymbolTable(source, data, links)
+    if (type === messageType.symbolTable) await readSymbolTable(source, data, links.own)
     else if (type === messageType.link) readLink(data, links)
     else if (type === messageType.linkInfo) await readDense(source, data, links)
   }
@@ -33,33 +47,40 @@ export async function linksOf(source: Hdf5Source, messages: readonly Hdf5Message
 }
 
 /** More than eight links of newer files lie in a heap of their own, and a tree of their names' hashes tells where. */
-async function readDense(source: Hdf5Source, data: Hdf5Bytes, links: Hdf5Link[]): Promise<void> {
+async function readDense(source: Hdf5Source, data: Hdf5Bytes, links: Hdf5Links): Promise<void> {
   data.skip(1)
   if ((data.u8() & 1) !== 0) data.skip(8)
   const [heapAt, tree] = [data.address(), data.address()]
   if (heapAt === null || tree === null) return
   const heap = await FractalHeap.open(source, heapAt)
-  const dense: Hdf5Link[] = []
+  const dense: Hdf5Links = { own: [], outside: [] }
   await visitTree2(source, tree, treeOfNames, async (record) => {
-    if (dense.length >= mostLinks) throw record.fail(`a group of more than ${mostLinks} names`)
+    if (dense.own.length + dense.outside.length >= mostLinks)
+      throw record.fail(`a group of more than ${mostLinks} names`)
     record.skip(4)
     readLink(await heap.objectAt(record), dense)
   })
-  dense.sort((a, b) => (a.name < b.name ? -1 : 1))
-  for (const link of dense) links.push(link)
+  dense.own.sort((a, b) => (a.name < b.name ? -1 : 1))
+  for (const link of dense.own) links.own.push(link)
+  for (const link of dense.outside) links.outside.push(link)
 }
 
 const treeOfNames = 5
 
-function readLink(data: Hdf5Bytes, links: Hdf5Link[]): void {
+const externalLink = 64
+
+function readLink(data: Hdf5Bytes, links: Hdf5Links): void {
   data.skip(1)
   const flags = data.u8()
   const kind = flags & 0x08 ? data.u8() : 0
   data.skip((flags & 0x04 ? 8 : 0) + (flags & 0x10 ? 1 : 0))
   const name = data.text(data.uint(2 ** (flags & 3)))
-  // Soft and external links lead to what has another name already, or to another file.
   const address = kind === 0 ? data.address() : null
-  if (address !== null) links.push({ name, address })
+  if (address !== null) links.own.push({ name, address })
+  if (kind !== externalLink) return
+  const [, file = '', path = ''] =
+    /^.(.*?)\0(.*?)(?:\0|$)/s.exec(Buffer.from(data.some(data.u16())).toString('utf8')) ?? []
+  links.outside.push({ name, file, path })
 }
 
 async function readSymbolTable(source: Hdf5Source, data: Hdf5Bytes, links: Hdf5Link[]): Promise<void> {

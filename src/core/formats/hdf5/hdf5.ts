@@ -3,7 +3,7 @@ import { FormatError } from '../../errors.js'
 import type { ByteSource } from '../bytes/byte-source.js'
 import { Hdf5Source } from './bytes.js'
 import { readDataset, type Hdf5Dataset } from './dataset.js'
-import { isGroup, linksOf } from './groups.js'
+import { isGroup, linksOf, type Hdf5Outside } from './groups.js'
 import { readMessages } from './header.js'
 
 export interface Hdf5Entry {
@@ -17,6 +17,8 @@ export interface Hdf5Entry {
 export interface Hdf5File {
   /** In the order of their names. */
   readonly entries: readonly Hdf5Entry[]
+  /** Names that stand for objects in other files, which are not opened. */
+  readonly outside: readonly Hdf5Outside[]
   /** For the chunks of a dataset. */
   readonly source: Hdf5Source
 }
@@ -40,11 +42,12 @@ export async function readHdf5(file: ByteSource, userBlock = 0): Promise<Hdf5Fil
   const source = new Hdf5Source(file)
   const root = await readSuperblock(source, userBlock)
   const entries: Hdf5Entry[] = []
+  const outside: Hdf5Outside[] = []
   const groups = new Set<number>()
   let text = 0
   const visit = async (address: number, path: string, depth: number): Promise<void> => {
     text += path.length
-    if (depth > deepest || entries.length + groups.size > mostObjects || text > mostText) {
+    if (depth > deepest || entries.length + outside.length + groups.size > mostObjects || text > mostText) {
       throw new FormatError(`hdf5: ${JSON.stringify(path.slice(0, 80))} lies deeper than any, or there are too many`)
     }
     const messages = await readMessages(source, address)
@@ -53,13 +56,14 @@ export async function readHdf5(file: ByteSource, userBlock = 0): Promise<Hdf5Fil
     else if (isGroup(messages) && !groups.has(address)) {
       // A group can be linked to again from within itself.
       groups.add(address)
-      for (const { name, address: child } of await linksOf(source, messages)) {
-        await visit(child, path === '' ? name : `${path}/${name}`, depth + 1)
-      }
+      const links = await linksOf(source, messages)
+      const below = (name: string): string => (path === '' ? name : `${path}/${name}`)
+      for (const link of links.outside) outside.push({ ...link, name: below(link.name) })
+      for (const { name, address: child } of links.own) await visit(child, below(name), depth + 1)
     }
   }
   await visit(root, '', 0)
-  return { entries, source }
+  return { entries, outside, source }
 }
 
 /** Gives the address of the root group's header. */

@@ -247,30 +247,12 @@ class Planning {
         if (isIndexName(file.path)) await this.#copy(await readShardPaths(this.storage, file.path))
         this.#add({ kind: 'copied', from: file.path, to: basename(file.path), bytes })
       } else if (file.role === 'index' || (await isTensorFile(this.storage, file.path))) {
-        if (candidates.length > 1) await this.#ensureNoPart(file.path)
         const to = ownName(candidates.length === 1 ? stemOf(file.path) : file.key, candidates.length === 1, extension)
         this.#add({ kind: 'converted', from: file.path, to, isSharded: false, keysBeside })
       } else if (candidates.length === 1 || layout === 'speechbrain') {
         this.#add({ kind: 'copied', from: file.path, to: basename(file.path), bytes })
       }
     }
-  }
-
-  /**
-   * Throws CkptError for a file of HuggingFaceStorageWriter that was not consolidated: each process saved its part of
-   * every tensor, under the tensor's name (torch/distributed/checkpoint/_hf_utils.py).
-   */
-  async #ensureNoPart(path: string): Promise<void> {
-    if (!path.endsWith('.safetensors')) return
-    const file = await openTensors(this.storage, path)
-    try {
-      if (!file.metadata.has('DCP_SHARDING_INFO')) return
-    } finally {
-      await file.close()
-    }
-    throw new CkptError('refused', `${path}: it holds one process's parts of the tensors, which ckpt does not join`, {
-      hint: 'join the files of all processes with consolidate_safetensors_files of torch.distributed.checkpoint._consolidate_hf_safetensors',
-    })
   }
 
   /** What Lightning's own loader reads beside the weights; undefined where these are written by themselves. */

@@ -46,8 +46,20 @@ export async function openHdf5(
     byteLength: handle.size,
     tensors: withShared(file.entries.filter(isPlain)).map((entry) => listed(handle, file, entry)),
     ...(metadata === undefined ? {} : { metadata }),
+    findings: findingsOf(file),
     values: others.length === 0 ? null : { kind: 'dict', pairs: others.map(named) },
   })
+}
+
+/** Links that are told one by one; of the rest, only their count. */
+const mostTold = 8
+
+function findingsOf({ outside }: Hdf5File): string[] {
+  const told = outside.slice(0, mostTold).map(({ name, file, path }) => {
+    return `${quote(name)} is a link to ${quote(path)} of the file ${quote(file)}, which is not followed`
+  })
+  const more = outside.length - mostTold
+  return more > 0 ? [...told, `${more} more names are links to other files`] : told
 }
 
 function named({ path, dataset: { type, shape } }: Hdf5Entry): PyPair {
@@ -126,7 +138,7 @@ async function dataOf(
     case 'chunked':
       return joinChunks(handle, path, dataset, layout, await chunksOfDataset(file.source, dataset, layout))
     case 'other':
-      throw new FormatError(`${handle.path}: hdf5: ${quote(path)} has ${layout.text}, which is not read`, {
+      throw new FormatError(`${handle.path}: hdf5: ${quote(path)} has ${layout.text}, and cannot be read`, {
         code: 'refused',
         hint: 'rewrite it in the form that h5py writes by default: h5repack --low=0 --high=0 FILE NEW',
       })

@@ -86,7 +86,8 @@ export async function isTensorFile(storage: ReadStorage, path: string): Promise<
   try {
     const head = new Uint8Array(Math.min(headLength, handle.size))
     await readExactly(handle, head, 0)
-    return path.endsWith('.safetensors') || single.some((format) => format.recognises(head, handle.size))
+    if (path.endsWith('.safetensors') || single.some((format) => format.recognises(head, handle.size))) return true
+    return (await hdf5Start(sourceOf(handle))) !== null
   } finally {
     await handle.close()
   }

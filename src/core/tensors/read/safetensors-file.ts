@@ -2,6 +2,7 @@
 import { parseHeader, prefixLength, readHeaderLength, SafetensorsError } from '../../formats/safetensors/safetensors.js'
 import type { SafetensorsEntry, SafetensorsHeader } from '../../formats/safetensors/safetensors.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
+import { partsOfOne } from './dcp-sharding-info.js'
 import { ensureSame, readExactly } from './tensor.js'
 import type { Extent, TensorFile, TensorInfo } from './tensor.js'
 
@@ -35,6 +36,7 @@ class SafetensorsFile implements TensorFile {
   readonly tensors: readonly SafetensorsTensor[]
   readonly findings: readonly string[]
   readonly values = null
+  readonly composites: ReadonlyMap<string, string>
   readonly unsafe = []
   readonly opaque: ReadonlyMap<string, number> = new Map()
   private readonly headExtent: Extent
@@ -49,7 +51,10 @@ class SafetensorsFile implements TensorFile {
     this.byteLength = handle.size
     this.metadata = header.metadata
     this.tensors = withNoted(header.tensors.map(toTensor), header.metadata)
-    this.findings = header.findings
+    this.composites = partsOfOne(this)
+    const [part] = this.composites
+    this.findings =
+      part === undefined ? header.findings : [...header.findings, `${JSON.stringify(part[0])} is ${part[1]}`]
     this.headExtent = { handle, position: 0, length: header.dataStart }
     this.begins = new Map(this.tensors.map(({ name, begin }) => [name, begin]))
   }

@@ -2,6 +2,7 @@
 import { isBeside } from '../../formats/safetensors/weight-map.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { dcpMetadataAmong, openDcpFolder } from './dcp-folder.js'
+import { dcpPartsAmong, openDcpSafetensors } from './dcp-safetensors.js'
 import { findOrbax, openOrbax } from './orbax-folder.js'
 import type { TensorFile } from './tensor.js'
 import { isUniversalFolder, openUniversalFolder } from './universal-folder.js'
@@ -38,6 +39,8 @@ function folderOf(storage: ReadStorage, path: string, names: readonly string[]):
   const dcp = dcpMetadataAmong(names)
   if (dcp !== undefined) return { path, open: () => openDcpFolder(storage, path, dcp) }
   if (isZeroFolder(names)) return { path, open: () => openZeroFolder(storage, path, names) }
+  const parts = dcpPartsAmong(names)
+  if (parts.length > 0) return { path, open: () => openDcpSafetensors(storage, path, parts) }
   if (isUniversalFolder(names)) return { path, open: () => openUniversalFolder(storage, path, names) }
   return null
 }

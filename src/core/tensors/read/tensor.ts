@@ -108,7 +108,7 @@ export function ensureDense({ path, composites = new Map() }: TensorFile, isWant
   const [first] = found
   const more = found.length === 1 ? '' : `, and ${found.length - 1} more like it`
   throw new CkptError('refused', `${path}: ${JSON.stringify(first?.[0])} is ${first?.[1]}${more}`, {
-    hint: 'only tensors that have all their values in the file can be written: make it dense where it is saved',
+    hint: 'only tensors that have all their values in the file can be written',
   })
 }
 

@@ -291,6 +291,8 @@ const mostShown = 5
 export function ensureTransferable(plan: TransferPlan): void {
   const { skipMismatched = false, strict = false, minCoverage = 0 } = plan.options
   ensureDense(plan.target, () => true)
+  const taken = new Set(plan.matched.map(({ source }) => source.name))
+  ensureDense(plan.source, (name) => taken.has(name))
   if (plan.mismatched.length > 0 && !skipMismatched) throw mismatchError(plan)
   if (plan.matched.length === 0) throw nothingMatchedError(plan)
   ensureScaled(plan.matched, plan.source.tensors, plan.target.tensors)

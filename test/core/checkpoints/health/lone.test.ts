@@ -466,6 +466,16 @@ describe('a folder of a model', () => {
     expect((await gradeOf(join(folder, 'hub')))[0]).toBe('partial')
   })
 
+  it('of the parts of several processes needs no index, and lacks a process whose number is left out', async () => {
+    const name = (process: number, file: number) => `parts/shard-0000${process}-model-0000${file}-of-00002.safetensors`
+    for (const [process, file] of [[1, 1], [2, 1], [2, 2], [3, 1]] as const) write(name(process, file), safetensors({ a: 3 })) // prettier-ignore
+    expect(await gradeOf(join(folder, 'parts'))).toEqual(['whole'])
+    fs.rmSync(join(folder, name(2, 1)))
+    fs.rmSync(join(folder, name(2, 2)))
+    const [grade, finding] = await gradeOf(join(folder, 'parts'))
+    expect([grade, finding]).toEqual(['partial', expect.stringContaining('shard-00002-model-00001')])
+  })
+
   it('names the pointer that lies in place of its weights, in a folder within too', async () => {
     write('pipe/model_index.json', '{}')
     write('pipe/unet/diffusion_pytorch_model.safetensors', 'version https://git-lfs.github.com/spec/v1\nsize 3\n')

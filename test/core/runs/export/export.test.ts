@@ -296,15 +296,17 @@ describe('an export', () => {
     await open.close()
   })
 
-  it('of parts that each process saved of every tensor is refused: no loader joins them', async () => {
+  it('of parts that each process saved of every tensor joins them', async () => {
     const run = makeFolder()
     fs.mkdirSync(join(run, 'step-3'))
-    const info = { format: 'pt', DCP_SHARDING_INFO: '{"w": {"saved_offsets": [0]}}' }
     for (const rank of [1, 2]) {
+      const info = { format: 'pt', DCP_SHARDING_INFO: `{"w": {"saved_offsets": [${2 * rank - 2}]}}` }
       const path = join(run, 'step-3', `shard-0000${rank}-model-00001-of-00001.safetensors`)
       writeTensors(path, [floats('w', [2], [rank, rank])], info)
     }
-    await expect(exported(run, target())).rejects.toMatchObject({ code: 'refused' })
+    const into = target()
+    await exported(run, into)
+    expect(floatsIn(readTensors(join(into, 'model.safetensors')), 'w')).toEqual([1, 1, 2, 2])
   })
 
   it('of a checkpoint whose weights are cut is refused, and another is taken from its run', async () => {

@@ -7,6 +7,8 @@ import { localStorage } from '../../../../src/core/storage/local.js'
 import { findUntiled } from '../../../../src/core/tensors/read/sharded-tensor.js'
 import { measureTensor, openTensors, weightsOf, type TensorFile } from '../../../../src/core/tensors/read/index.js'
 import { isExtent } from '../../../../src/core/tensors/read/tensor.js'
+import { ensureTransferable, matchTensors } from '../../../../src/core/tensors/transfer/index.js'
+import { floats, writeTensors } from '../transfer/files.js'
 import { opened } from './opened-files.js'
 
 const storage = localStorage()
@@ -158,5 +160,61 @@ describe('the boxes of a tensor', () => {
     expect(findUntiled([2, 4], [box([0, 0], [1, 4]), box([1, 2], [1, 2]), box([1, 0], [1, 2])])).toBeUndefined()
     expect(findUntiled([], [box([], [])])).toBeUndefined()
     expect(findUntiled([0, 3], [])).toBeUndefined()
+  })
+})
+
+/** Written by torch 2.13 with four processes through HuggingFaceStorageWriter(save_distributed=True). */
+describe('parts of torch.distributed.checkpoint in safetensors', () => {
+  const parts = join(fixtures, 'hf-parts')
+  const first = 'shard-00001-model-00001-of-00001.safetensors'
+
+  function copyOfParts(): string {
+    const copy = join(folder, 'parts')
+    fs.cpSync(parts, copy, { recursive: true })
+    return copy
+  }
+
+  it('are joined as torch consolidates them', async () => {
+    const joined = await hashesOf(await opened(parts))
+    expect(Object.keys(joined).sort()).toEqual([
+      'emb.weight',
+      'layers.0.bias',
+      'layers.0.weight',
+      'norm.weight',
+      'plain',
+    ])
+    expect(joined).toEqual(await hashesOf(await opened(join(fixtures, 'hf-parts-joined.safetensors'))))
+  })
+
+  it('of one process alone are listed, and never written under the names of the whole', async () => {
+    const file = await opened(join(parts, first))
+    expect(file.findings.join()).toContain('what one process saved of it')
+    await expect(planConversion(file, 'safetensors', {})).rejects.toMatchObject({ code: 'refused' })
+    // Also where a part has the form of something whole.
+    const info = JSON.stringify({ w: { saved_offsets: [0] } })
+    writeTensors(join(folder, first), [floats('w', [2], [1, 2])], { DCP_SHARDING_INFO: info })
+    writeTensors(join(folder, 'target.safetensors'), [floats('w', [2], [0, 0])])
+    const plan = matchTensors(await opened(join(folder, first)), await opened(join(folder, 'target.safetensors')))
+    expect(() => ensureTransferable(plan)).toThrow('what one process saved of it')
+  })
+
+  it('that lack a process, a piece or an offset are refused with what is missing', async () => {
+    const copy = copyOfParts()
+    fs.rmSync(join(copy, first.replace('shard-00001', 'shard-00003')))
+    await expect(openTensors(storage, copy)).rejects.toThrow('the files of process 3 are not there')
+    fs.copyFileSync(join(copy, first), join(copy, first.replace('shard-00001', 'shard-00003')))
+    await expect(openTensors(storage, copy)).rejects.toThrow(/overlap|pieces/)
+    const bytes = fs.readFileSync(join(copy, first)).toString('latin1')
+    fs.writeFileSync(join(copy, first), bytes.replace('saved_offsets', 'saved_offsetz'), 'latin1')
+    await expect(openTensors(storage, copy)).rejects.toThrow('gives no offsets')
+  })
+
+  it('that one process saved in full are whole by themselves', async () => {
+    const info = JSON.stringify({ w: { saved_offsets: [0] } })
+    const path = join(folder, 'model-00001-of-00001.safetensors')
+    writeTensors(path, [floats('w', [2], [1, 2])], { format: 'pt', DCP_SHARDING_INFO: info })
+    const file = await opened(path)
+    expect(file.findings).toEqual([])
+    await expect(planConversion(file, 'safetensors', {})).resolves.toBeDefined()
   })
 })

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { convert, planConversion } from '../../../../src/core/tensors/convert/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { isDtype } from '../../../../src/core/formats/safetensors/safetensors.js'
-import { measureTensor, weightsOf, type TensorFile } from '../../../../src/core/tensors/read/index.js'
+import { isTensorFile, measureTensor, weightsOf, type TensorFile } from '../../../../src/core/tensors/read/index.js'
 import { openPickle } from '../../../../src/core/tensors/read/pickle-file.js'
 import { chunksOf } from '../../../../src/core/tensors/read/tensor.js'
 import { tiesOf } from '../../../../src/core/tensors/read/ties.js'
@@ -212,6 +212,28 @@ describe('HDF5', () => {
     const file = await opened(join(fixtures, 'hdf5/layouts.h5'))
     expect(tiesOf(file)).toEqual(new Map([['plain', 'again']]))
     expect(JSON.stringify(file.values)).toContain('["text",')
+  })
+
+  it('tells of names and values that lie in other files, and never takes these for zeros', async () => {
+    const file = await opened(join(fixtures, 'hdf5/outside.h5'))
+    expect(file.findings).toEqual([
+      '"deep/linked" is a link to "/deep/w" of the file "other.h5", which is not followed',
+    ])
+    expect(file.tensors.map(({ name }) => name)).toEqual(['own', 'raw'])
+    const raw = file.tensors.find(({ name }) => name === 'raw')
+    if (raw === undefined) throw new Error('no dataset "raw"')
+    await expect(file.dataOf(raw)).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('"raw" has values in other files') as string,
+    })
+    // An enum of numpy's two truth values alone is one of them.
+    expect(JSON.stringify(file.values)).toContain('["kinds",')
+  })
+
+  it('behind a user block is a file of tensors too', async () => {
+    expect(await isTensorFile(storage, join(fixtures, 'hdf5/user-block.h5'))).toBe(true)
+    expect(await isTensorFile(storage, join(fixtures, 'hdf5/user-block-latest.h5'))).toBe(true)
+    expect(await isTensorFile(storage, join(fixtures, 'expected.json'))).toBe(false)
   })
 
   it('is damaged where a structure of a newer file is not what its checksum says', async () => {
