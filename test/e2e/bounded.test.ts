@@ -1,5 +1,5 @@
 /** Hostile small files: each command answers within bounded time and memory, or says which bound was met. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory, type Outcome } from './ckpt.js'
@@ -94,6 +94,27 @@ describe('a hostile meta', () => {
     expect((await bounded('list', run)).stdout).toContain(nameOf(3))
     await bounded('show', run)
     expect((await bounded('verify', run)).status).toBe(0)
+  })
+
+  it.each([']', '[,', '"', '&a ', '%\n'])(
+    'beside settings of nothing but %j is read, and they are left out',
+    async (mark) => {
+      const run = makeRun(epochs(3))
+      const settings = join(run, '..', 'ckpt.yaml')
+      writeFileSync(settings, mark.repeat(250_000 / mark.length))
+      const got = await bounded('list', run)
+      expect([got.status, got.stderr]).toEqual([0, expect.stringContaining(`${settings} is left out`) as string])
+      expect(got.stdout).toContain(nameOf(3))
+    },
+  )
+
+  it('beside a journal of 100 MB of nothing is read', async () => {
+    const run = makeRun(epochs(3))
+    const state = join(run, '..', '.ckpt', 'save')
+    mkdirSync(state, { recursive: true })
+    writeFileSync(join(state, 'journal.jsonl'), '')
+    truncateSync(join(state, 'journal.jsonl'), 100 << 20)
+    expect((await bounded('log', run)).status).toBe(3)
   })
 
   it('of 20,000 metrics is read, each a column in a pipe', async () => {

@@ -45,20 +45,34 @@ async function readOwn(storage: ReadStorage, state: StateFolder): Promise<Journa
     if (text !== undefined && text.error.code !== 'not-found') throw text.error
     return { entries: [], unreadable: 0, isCut: false }
   }
-  const all = new TextDecoder().decode(text.value)
-  const lines = all.split('\n').filter((line) => line.trim() !== '')
-  const entries = lines.map(parseLine).filter((entry) => entry !== null)
-  return { entries, unreadable: lines.length - entries.length, isCut: all !== '' && !all.endsWith('\n') }
+  return readLines(text.value)
 }
 
-/** Characters. A start with the longest command, or the meta with the most numbers, has less. */
+/** One line after the other: a second copy of the whole, as text, can be more than there is room for. */
+function readLines(bytes: Uint8Array): JournalContents {
+  const decoder = new TextDecoder()
+  const entries: JournalEntry[] = []
+  let unreadable = 0
+  for (let start = 0, end = 0; start < bytes.length; start = end + 1) {
+    const found = bytes.indexOf(newline, start)
+    end = found === -1 ? bytes.length : found
+    const line = end - start > longestLine ? null : decoder.decode(bytes.subarray(start, end))
+    if (line?.trim() === '') continue
+    const entry = line === null ? null : parseLine(line)
+    if (entry === null) unreadable += 1
+    else entries.push(entry)
+  }
+  return { entries, unreadable, isCut: bytes.length > 0 && bytes.at(-1) !== newline }
+}
+
+/** Bytes. A start with the longest command, or the meta with the most numbers, has less. */
 const longestLine = 16 << 20
 
 /** No entry has less: of a million lines of anything else each error would take its time. */
 const shortestLine = 30
 
 function parseLine(line: string): JournalEntry | null {
-  if (line.length > longestLine || line.length < shortestLine || !line.startsWith('{')) return null
+  if (line.length < shortestLine || !line.startsWith('{')) return null
   try {
     return toEntry(parseJson(line))
   } catch (error) {

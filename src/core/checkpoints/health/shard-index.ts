@@ -32,12 +32,16 @@ export class Shards {
   }
 
   /**
-   * True where none of the `named` files is in `folder` (with `/`, or empty), and weights by other names are: of a model
-   * that the hub has in two forms, the index of the one that was not fetched.
+   * True where none of the `named` files is in the folder of `index`, and weights by other names are: of a model that the
+   * hub has in two forms, the index of the one that was not fetched. The whole that `index` stands for is its own form.
    */
-  isOfAnotherForm(folder: string, named: readonly string[]): boolean {
+  isOfAnotherForm(index: string, named: readonly string[]): boolean {
+    const folder = index.slice(0, index.lastIndexOf('/') + 1)
     if (named.some((name) => !isBeside(name) || this.files.has(folder + name))) return false
-    return [...this.files.keys()].some((name) => name.startsWith(folder) && ownWeights.test(name.slice(folder.length)))
+    const own = index.replace(/\.index\.json$/, '')
+    return [...this.files.keys()].some(
+      (name) => name !== own && name.startsWith(folder) && ownWeights.test(name.slice(folder.length)),
+    )
   }
 
   /** Names that an index may give to it. Null where it cannot be read as a file of tensors, which is reported for the file itself. */
@@ -85,7 +89,7 @@ export async function inspectIndex(storage: ReadStorage, index: MeasuredFile, sh
 async function compare(index: string, map: ReadonlyMap<string, readonly string[]>, shards: Shards): Promise<Finding[]> {
   if (map.size === 0) return [{ grade: 'corrupt', file: index, reason: 'names no tensor' }]
   const folder = index.slice(0, index.lastIndexOf('/') + 1)
-  if (shards.isOfAnotherForm(folder, [...map.keys()])) return []
+  if (shards.isOfAnotherForm(index, [...map.keys()])) return []
   const findings = new Findings(index)
   for (const [shard, tensors] of map) {
     if (!isBeside(shard)) {
