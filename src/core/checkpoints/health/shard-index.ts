@@ -13,9 +13,18 @@ const mostNamed = 3
 /** Shards that are reported one by one; of the rest, only their count. */
 const mostShards = 8
 
-/** Weights as transformers and diffusers name them, whole or in shards. */
-const ownWeights =
-  /^(?:model|pytorch_model|diffusion_pytorch_model|tf_model|flax_model)\b[^/]*\.(?:safetensors|bin|h5|msgpack)$/
+/** Weights, and indexes of weights, as transformers and diffusers name them; a variant is `fp16` and the like. */
+const formName =
+  /^(?:model|pytorch_model|diffusion_pytorch_model|tf_model|flax_model)(?:\.(?<before>\w+))?\.(?<format>safetensors|bin|h5|msgpack)(?<index>\.index(?:\.(?<within>\w+))?\.json)?$/
+/** In the order in which from_pretrained takes them; of each, the file itself before its index (transformers, modeling_utils.py). */
+const formats = ['safetensors', 'bin', 'h5', 'msgpack']
+
+/** How early a loader takes the file of this name, and of which variant it is. Null for any other. */
+function formOf(name: string): { readonly place: number; readonly variant: string } | null {
+  const { before, format, index, within } = formName.exec(name)?.groups ?? {}
+  if (format === undefined) return null
+  return { place: 2 * formats.indexOf(format) + (index === undefined ? 0 : 1), variant: before ?? within ?? '' }
+}
 
 /** What is there beside the index. */
 export class Shards {
@@ -32,16 +41,17 @@ export class Shards {
   }
 
   /**
-   * True where none of the `named` files is in the folder of `index`, and weights by other names are: of a model that the
-   * hub has in two forms, the index of the one that was not fetched. The whole that `index` stands for is its own form.
+   * True where none of the `named` files is beside the index, and a form is that the framework's loader takes before
+   * it: of a model that a hub has in two forms, the index of the one that was not fetched.
    */
   isOfAnotherForm(index: string, named: readonly string[]): boolean {
     const folder = index.slice(0, index.lastIndexOf('/') + 1)
-    if (named.some((name) => !isBeside(name) || this.files.has(folder + name))) return false
-    const own = index.replace(/\.index\.json$/, '')
-    return [...this.files.keys()].some(
-      (name) => name !== own && name.startsWith(folder) && ownWeights.test(name.slice(folder.length)),
-    )
+    const own = formOf(index.slice(folder.length))
+    if (own === null || named.some((name) => !isBeside(name) || this.files.has(folder + name))) return false
+    return [...this.files.keys()].some((name) => {
+      const other = name.startsWith(folder) ? formOf(name.slice(folder.length)) : null
+      return other !== null && other.variant === own.variant && other.place < own.place
+    })
   }
 
   /** Names that an index may give to it. Null where it cannot be read as a file of tensors, which is reported for the file itself. */
