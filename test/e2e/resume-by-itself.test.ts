@@ -377,3 +377,22 @@ describe('a failure that is another checkpoint’s', () => {
     expect(got.stderr).not.toContain('set aside')
   })
 })
+
+describe('DeepSpeed, which names each finished save in latest', () => {
+  function makeTags(latest: string | null): string {
+    const run = join(temporaryDirectory(), 'run')
+    const tag = join(run, 'global_step10')
+    mkdirSync(tag, { recursive: true })
+    for (const name of ['mp_rank_00_model_states.pt', 'zero_pp_rank_0_mp_rank_00_optim_states.pt'])
+      writeFileSync(join(tag, name), '')
+    if (latest !== null) writeFileSync(join(run, 'latest'), latest)
+    return run
+  }
+
+  it('begins anew where its first save was cut off, and nowhere else', async () => {
+    const cut = makeTags(null)
+    expect((await start(cut, '', 'ls "$RUN"; echo "${CKPT_PATH-none}"')).stdout).toBe('none\n')
+    expect(await trashOf(cut)).toEqual(['global_step10'])
+    expect(await start(makeTags('global_step10'), '', 'echo started')).toMatchObject({ status: 4, stdout: '' })
+  })
+})

@@ -1,6 +1,7 @@
 /** Runs and checkpoints as the frameworks lay them out. */
 export { alikeByFiles, type Alike } from './alike-files.js'
 export {
+  layoutsWithoutPointer,
   pointerFilesOf,
   emptyPointerFile,
   listingAgain,

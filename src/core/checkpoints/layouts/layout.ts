@@ -49,6 +49,8 @@ export interface PointerRule {
   /** Names the checkpoint for people; the file's name when left out. */
   readonly label?: string
   readonly purpose?: 'resume' | 'best'
+  /** It is written when a save is finished, and the framework finds nothing without it. */
+  readonly endsSave?: true
   /**
    * What becomes of it when its checkpoint goes: it names the newest whole one that stays (or goes where none does), it
    * goes, or the checkpoint may not go.

@@ -50,6 +50,20 @@ export async function pointerFilesOf(
   return found
 }
 
+/** Layouts of the run whose framework names each finished save in a file beside them, and no such file is there. */
+export async function layoutsWithoutPointer(
+  storage: ReadStorage,
+  { path, checkpoints }: Run,
+): Promise<ReadonlySet<string>> {
+  const [listing] = await ScanTree.lookingAgain(storage).list([path])
+  if (listing?.ok !== true) return new Set()
+  const without = checkpoints.filter(({ layout }) => {
+    const rules = (findLayout(layout)?.pointers ?? []).filter(({ endsSave }) => endsSave === true)
+    return rules.length > 0 && !listing.value.some(({ name }) => rules.some((rule) => isNamedBy(name, rule)))
+  })
+  return new Set(without.map(({ layout }) => layout))
+}
+
 export function nameableOf({ name, members }: Checkpoint): Nameable {
   return { name, paths: members.map(({ path }) => path) }
 }

@@ -12,7 +12,7 @@ import {
 import { CkptError } from '../../errors.js'
 import { markStillWritten } from '../../checkpoints/health/index.js'
 import type { StartCandidate } from './pass-over-damaged.js'
-import { alikeByFiles, findLayout, measure, ScanTree } from '../../checkpoints/layouts/index.js'
+import { alikeByFiles, findLayout, layoutsWithoutPointer, measure, ScanTree } from '../../checkpoints/layouts/index.js'
 import { endedByItself } from '../../changes/journal/index.js'
 import { isSavedByCkpt } from '../../changes/saving/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
@@ -59,8 +59,8 @@ export async function chooseOrBegin(
 const mostCut = 2
 
 /**
- * None is whole, and each says itself that it never was, for the file that is written last is not there; or the
- * journal knows that the job began without a checkpoint. What was demoted was whole once.
+ * None is whole, and each says itself that it never was, for the file that is written last is not there, in it or beside
+ * it (DeepSpeed's `latest`); or the journal knows that the job began without a checkpoint. What was demoted was whole once.
  */
 async function wasNothingFinished(
   storage: ReadStorage,
@@ -70,7 +70,9 @@ async function wasNothingFinished(
 ): Promise<boolean> {
   const examined = await examine(storage, run.checkpoints, run.checkpoints, 'quick', options)
   if (examined.some((one) => isSound(one) || isUnreadable(one) || one.demoted !== undefined)) return false
-  if (!examined.every(isUnfinished) && !(beganFromNothing && examined.length <= mostCut)) return false
+  const unnamed = await layoutsWithoutPointer(storage, run)
+  const neverEnded = examined.every((one) => isUnfinished(one) || unnamed.has(one.layout))
+  if (!neverEnded && !(beganFromNothing && examined.length <= mostCut)) return false
   if (areAllAlike(distinct(examined))) return false
   if (!beganFromNothing && (await isModelByHand(storage, examined))) return false
   // Somebody may be writing it just now.

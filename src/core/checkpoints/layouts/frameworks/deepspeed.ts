@@ -57,7 +57,7 @@ export const deepSpeed: LayoutSpec = {
     },
   ],
   pointers: [
-    { file: 'latest', holds: 'name', purpose: 'resume', onDelete: 'rewrite' },
+    { file: 'latest', holds: 'name', purpose: 'resume', endsSave: true, onDelete: 'rewrite' },
     { file: 'latest_universal', holds: 'name', purpose: 'resume', onDelete: 'rewrite' },
   ],
 }

@@ -56,5 +56,13 @@ export const megatron: LayoutSpec = {
       ],
     },
   ],
-  pointers: [{ file: 'latest_checkpointed_iteration.txt', holds: 'number', purpose: 'resume', onDelete: 'rewrite' }],
+  pointers: [
+    {
+      file: 'latest_checkpointed_iteration.txt',
+      holds: 'number',
+      purpose: 'resume',
+      endsSave: true,
+      onDelete: 'rewrite',
+    },
+  ],
 }
