@@ -78,7 +78,7 @@ frameworks rotate by it. The weights must be in files of their own: where they a
     }
     const state = await stateFolderOf(this.storage, run.path, this.flags.state)
     await interruptible((signal) =>
-      holding(this.storage, state, this.changing(this.flags.wait, this.flags.state, signal), 'a demotion', () =>
+      holding(this.storage, state, this.changing(this.flags.wait, this.flags.state, signal), 'demote', () =>
         this.demote(run.path),
       ),
     )

@@ -61,6 +61,8 @@ async function wordsAfterTab(shell: Driven, cwd: string, line: string): Promise<
 describe.runIf(hasScript).each(Object.entries(shells))('%s', (name, shell) => {
   const run = makeRun({ ...epochs(3), 'CKPT+a name': 'unixtime: 1.0\n' })
   const cwd = join(run, '..', '..')
+  mkdirSync(join(cwd, 'two words'))
+  writeFileSync(join(cwd, 'lr=1.yaml'), '')
 
   it.runIf(isHere(name)).each([
     ['ckpt lis|', ['ckpt', 'list']],
@@ -74,6 +76,15 @@ describe.runIf(hasScript).each(Object.entries(shells))('%s', (name, shell) => {
     [`ckpt pin exp/save/${nameOf(1).slice(0, -1)}1|`, ['ckpt', 'pin', `exp/save/${nameOf(1)}`]],
     ['ckpt pin exp/save/CKPT+a|', ['ckpt', 'pin', 'exp/save/CKPT+a name']],
     ['ckpt list exp/sa|', ['ckpt', 'list', 'exp/save']],
+    ['ckpt pin exp/la|', ['ckpt', 'pin', 'exp/latest']],
+    ['ckpt list exp/save --columns name,lo|', ['ckpt', 'list', 'exp/save', '--columns', 'name,loss']],
+    [`ckpt list exp/save --where 'loss < 3 and ep|'`, ['ckpt', 'list', 'exp/save', '--where', 'loss < 3 and epoch']],
+    [`ckpt list exp/save --where "epoch == 3 or lo|"`, ['ckpt', 'list', 'exp/save', '--where', 'epoch == 3 or loss']],
+    [`ckpt list 'two w|'`, ['ckpt', 'list', 'two words']],
+    ['ckpt list two\\ w|', ['ckpt', 'list', 'two words']],
+    ['ckpt list exp/save --by -loss\\ +\\ ep|', ['ckpt', 'list', 'exp/save', '--by', '-loss + epoch']],
+    ['ckpt pretrain lr=1|', ['ckpt', 'pretrain', 'lr=1.yaml']],
+    ['ckpt report exp/save --output=lr=1|', ['ckpt', 'report', 'exp/save', '--output=lr=1.yaml']],
     ['ckpt trash emp|', ['ckpt', 'trash', 'empty']],
     ['ckpt plot exp/save lo|', ['ckpt', 'plot', 'exp/save', 'loss']],
     ['ckpt save new --file model=exp/sa|', ['ckpt', 'save', 'new', '--file', 'model=exp/save']],

@@ -56,6 +56,23 @@ describe('a full disk', () => {
   })
 })
 
+describe('a full disk, where something is to be remembered', () => {
+  it.each([
+    ['demote', '--keep', '1', '--yes'],
+    ['pin', '--best', '--min', 'WER'],
+  ])('%s is refused, and changes nothing', async (command, ...flags) => {
+    const disk = tmpfs('size=256k')
+    const run = makeRun(epochs(3), join(disk, 'exp', 'save'))
+    useUp(disk)
+    const before = snapshot(run)
+    const { status, stderr } = await ckpt([command, run, ...flags])
+    expect(status).toBe(5)
+    expect(stderr).toContain(`cannot ${command}: no space left to record it in ${join(disk, 'exp', '.ckpt', 'save')}\n`)
+    expect(stderr).toContain('hint: make some room first')
+    expect(snapshot(run)).toEqual(before)
+  })
+})
+
 /** Either names or bytes run out first. */
 function useUp(disk: string): void {
   try {

@@ -1,7 +1,7 @@
 /** The answer to a shell when Tab is pressed: the candidates for the word at the cursor. */
 import { resolve } from 'node:path'
 import type { Storage } from '../../core/storage/storage.js'
-import { isChoosingWord } from '../../core/checkpoints/choosing-words.js'
+import { choosingWords, isChoosingWord } from '../../core/checkpoints/choosing-words.js'
 import { columnNamesOf, checkpointNames, fileKeys, metaKeys, metricKeysOf, runsBelow, trashedNames } from './of-run.js'
 import { pathsFrom } from './paths.js'
 import { wantedAt, type TypedLine, type Wanted } from './line.js'
@@ -177,7 +177,7 @@ async function argumentsOf(
     case 'source':
     case 'a':
     case 'b':
-      return plain(await checkpointNames(here.storage, here.folder), 'files')
+      return plain([...(await checkpointNames(here.storage, here.folder)), ...(await wordsBehind(line, here))], 'files')
     case 'which':
       return plain(await checkpointNames(here.storage, folderOf(positionals[0], here)), 'none')
     case '':
@@ -185,6 +185,15 @@ async function argumentsOf(
     default:
       return plain([], 'files')
   }
+}
+
+/** `exp/latest`, once its beginning is typed: the run at `exp` is looked at for nothing else. */
+async function wordsBehind({ current }: TypedLine, here: Here): Promise<string[]> {
+  const lead = current.slice(0, current.lastIndexOf('/') + 1)
+  const begun = current.slice(lead.length)
+  if (lead === '' || begun === '' || !choosingWords.some((word) => word.startsWith(begun))) return []
+  const names = await checkpointNames(here.storage, folderOf(lead, here))
+  return names.length === 0 ? [] : choosingWords.map((word) => lead + word)
 }
 
 /** Runs below the folder that the word at the cursor ends in, as they would be typed. */

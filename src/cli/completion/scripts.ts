@@ -17,11 +17,15 @@ export const completionSetUp: Readonly<Record<Shell, string>> = {
 /** Before a brace, which would otherwise end the text. */
 const dollar = '$'
 
-/** bash breaks words at `=`, `:` and `@`: they are put together again, and of a candidate only the last part is given. */
+/**
+ * bash breaks words at `=`, `:` and `@`: they are put together again, and of a candidate only the last part is given.
+ * What readline quotes and shows by itself are names of files that are typed whole; all else is quoted here, but behind a
+ * quote that was opened.
+ */
 const bash = String.raw`# bash completion for ckpt
 _ckpt() {
-  local rest=$COMP_LINE previous= current= index=0 i word
-  local -a words=() answer=()
+  local rest=$COMP_LINE previous= current= before= quote= index=0 i word
+  local -a words=() answer=() found=()
   for ((i = 0; i < ${dollar}{#COMP_WORDS[@]}; i++)); do
     word=${dollar}{COMP_WORDS[i]}
     if [[ $i -gt 0 && -n $previous && $rest != [[:space:]]* ]]; then
@@ -35,28 +39,44 @@ _ckpt() {
     if [[ $i -eq $COMP_CWORD ]]; then
       index=$((${dollar}{#words[@]} - 1))
       current=${dollar}{words[index]}
-      [[ -z $2 && $word == [=:@] ]] || current=${dollar}{current%"$word"}$2
+      before=$current
+      if [[ -n $2 || $word != [=:@] ]]; then
+        [[ $word != [\"\']* ]] || quote=${dollar}{word:0:1}
+        before=${dollar}{current%"$word"}
+        current=$before$2
+      fi
     fi
   done
   mapfile -t answer < <("${dollar}{COMP_WORDS[0]}" __complete bash $((index - 1)) "$current" "${dollar}{words[@]:1}" 2>/dev/null)
-  local directive=${dollar}{answer[0]-none} last=${dollar}{current##*[=:@]}
-  local before=${dollar}{current%"$last"} value
-  COMPREPLY=()
-  if [[ $directive == files* || $directive == folders* ]]; then
-    compopt -o filenames
-  fi
-  for value in "${dollar}{answer[@]:1}"; do
-    value=${dollar}{value%%$'\t'*}
-    value=${dollar}{value#"$before"}
-    if [[ $directive != files* && $directive != folders* && $current != [\"\']* ]]; then printf -v value %q "$value"; fi
-    COMPREPLY+=("$value")
-  done
-  [[ $directive != *open ]] || compopt -o nospace
+  local directive=${dollar}{answer[0]-none} folder=${dollar}{current%"${dollar}{current##*/}"} one path=$current own= value
+  [[ $current != --*=* ]] || path=${dollar}{current#*=}
   case $directive in
-    files*) mapfile -t -O ${dollar}{#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$last") ;;
-    folders*) mapfile -t -O ${dollar}{#COMPREPLY[@]} COMPREPLY < <(compgen -d -- "$last") ;;
-    commands*) mapfile -t -O ${dollar}{#COMPREPLY[@]} COMPREPLY < <(compgen -c -- "$last") ;;
+    files*) mapfile -t found < <(compgen -f -- "$path" | sort -u) ;;
+    folders*) mapfile -t found < <(compgen -d -- "$path" | sort -u) ;;
+    commands*) mapfile -t found < <(compgen -c -- "$path" | sort -u) ;;
+    *) own=yes ;;
   esac
+  if [[ -z $quote && $path != \~* ]]; then
+    [[ -z $before && $directive != commands* ]] || own=yes
+    for value in "${dollar}{answer[@]:1}"; do
+      value=${dollar}{value%%$'\t'*}
+      [[ ${dollar}{value#"${dollar}{folder//\\/}"} != */?* ]] || own=yes
+    done
+  fi
+  COMPREPLY=()
+  for value in "${dollar}{answer[@]:1}"; do _ckpt_offer "${dollar}{value%%$'\t'*}"; done
+  for value in "${dollar}{found[@]}"; do
+    for one in "${dollar}{answer[@]:1}"; do [[ -z $own || $one != "$value" ]] || continue 2; done
+    [[ -z $own || ! -d $value ]] || value+=/
+    _ckpt_offer "${dollar}{current%"$path"}$value"
+  done
+  [[ -n $own ]] || compopt -o filenames
+  if [[ $directive == *open || ( ${dollar}{#COMPREPLY[@]} -eq 1 && ${dollar}{COMPREPLY[0]} == */ ) ]]; then compopt -o nospace; fi
+}
+_ckpt_offer() {
+  local offered=${dollar}{1#"$before"}
+  if [[ -n $own && -z $quote && $offered == *[!A-Za-z0-9_%+,./:=@-]* ]]; then printf -v offered %q "$offered"; fi
+  COMPREPLY+=("$offered")
 }
 complete -o nosort -F _ckpt ckpt 2>/dev/null || complete -F _ckpt ckpt
 `
@@ -93,13 +113,9 @@ const fish = String.raw`# fish completion for ckpt
 function __ckpt_complete
   set -l before (commandline -opc)
   set -l current (commandline -ct)
-  set -l all (commandline -op)
-  set -l from (math (count $before) + 1)
-  test -n "$current"; and set from (math $from + 1)
+  # As it is meant: without a quote that was opened, or what escapes. fish shows no words behind the cursor here.
+  set current (string replace -f -r '^(--[^=\'"]*=)?([\'"])(.*?)\\2?$' '$1$3' -- "$current"; or string unescape -- "$current")
   set -l words $before[2..-1] "$current"
-  if test $from -le (count $all)
-    set words $words $all[$from..-1]
-  end
   set -l answer (command ckpt __complete fish (math (count $before) - 1) "$current" $words 2>/dev/null)
   for line in $answer[2..-1]
     echo $line

@@ -64,7 +64,7 @@ export class Workshop {
       const [one, other] = await storage.stat([inside, join(beside, '..')])
       if (one?.ok === true && other?.ok === true && one.value.device === other.value.device) return inside
     } catch (error) {
-      if (error instanceof StorageError) throw refuseWithout(state, 'what was collected', error)
+      if (error instanceof StorageError) throw refuseWithout(state, 'collect files', error)
       throw error
     }
     await storage.makeDirectory(beside).catch((error: unknown) => {

@@ -86,7 +86,7 @@ export class MadeRecord {
       const made = [...this.made].map(([at, one]) => ({ path: at, ...one, inode: String(one.inode) }))
       await writeRecord(this.storage, join(this.state.path, fileName), { version: 1, made })
     } catch (error) {
-      if (error instanceof StorageError) throw refuseWithout(this.state, 'what was collected', error)
+      if (error instanceof StorageError) throw refuseWithout(this.state, 'collect files', error)
       throw error
     }
   }

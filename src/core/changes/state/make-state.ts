@@ -20,10 +20,16 @@ export async function makeInside(storage: Storage, state: StateFolder, name: str
   return inside
 }
 
-/** What `makeInside` and its like throw, as the refusal of something that cannot be done without a state folder. */
-export function refuseWithout(state: StateFolder, what: string, error: CkptError): CkptError {
+/**
+ * What `makeInside` and its like throw, as the refusal of something that cannot be done without a state folder; `doing`
+ * is a verb.
+ */
+export function refuseWithout(state: StateFolder, doing: string, error: CkptError): CkptError {
   const isNoRoom = error instanceof StorageError && isFull(error.errno)
-  return new CkptError('refused', `${what} cannot be recorded in ${state.path}: ${error.message}`, {
+  const why = isNoRoom
+    ? `no space left to record it in ${state.path}`
+    : `it cannot be recorded in ${state.path}: ${error.message}`
+  return new CkptError('refused', `cannot ${doing}: ${why}`, {
     hint: isNoRoom
       ? 'make some room first: ckpt prune and ckpt rm need no record to remove checkpoints'
       : 'name a folder that can be written: --state DIR, or CKPT_STATE in the environment',

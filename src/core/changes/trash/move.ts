@@ -97,7 +97,7 @@ export async function moveToTrash(
 /** Makes the trash. Throws CkptError `refused` when it cannot be used. */
 export async function openTrash(storage: Storage, run: string, state: StateFolder): Promise<void> {
   const folder = await makeInside(storage, state, trash).catch((error: unknown) => {
-    if (error instanceof CkptError) throw refuseWithout(state, 'what lies in the trash', error)
+    if (error instanceof CkptError) throw refuseWithout(state, 'move anything to the trash', error)
     throw error
   })
   const [there, here] = await storage.stat([folder, run])

@@ -8,11 +8,11 @@ export async function holding<T>(
   storage: Storage,
   state: StateFolder,
   options: LockOptions,
-  what: string,
+  doing: string,
   work: () => Promise<T>,
 ): Promise<T> {
   const lock = await acquireLock(storage, state, options).catch((error: unknown) => {
-    throw error instanceof StorageError ? refuseWithout(state, what, error) : error
+    throw error instanceof StorageError ? refuseWithout(state, doing, error) : error
   })
   try {
     return await work()

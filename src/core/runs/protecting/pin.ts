@@ -42,7 +42,7 @@ export async function pin(
   }))
   guardRun(storage, run)
   const state = await stateFolderOf(storage, run, options.stateDirectory)
-  await holding(storage, state, options, 'a pin', async () => {
+  await holding(storage, state, options, 'pin', async () => {
     await rewritePins(storage, state, (pins) => {
       for (const one of made) pins.set(one.name, one)
     })
@@ -68,7 +68,7 @@ export async function unpin(
   for (const folder of [state, ...trusted]) {
     const pins = await readPins(storage, folder)
     if (!names.some((name) => pins.has(name))) continue
-    await holding(storage, folder, options, 'a pin', async () => {
+    await holding(storage, folder, options, 'unpin', async () => {
       await rewritePins(storage, folder, (found) => {
         for (const name of names) found.delete(name)
       })
@@ -124,7 +124,7 @@ export async function takeGonePins(
   if (newlyGone.length === 0 && back.length === 0) return []
   try {
     const state = await stateFolderOf(storage, run.path, options.stateDirectory)
-    await holding(storage, state, options, 'a pin', () =>
+    await holding(storage, state, options, 'update the pins', () =>
       rewritePins(storage, state, (current) => {
         for (const one of [...newlyGone, ...back]) {
           const known = current.get(one.name)

@@ -158,7 +158,7 @@ async function record(storage: Storage, state: StateFolder, checksums: Checksums
   try {
     await writeChecksums(storage, state, checksums)
   } catch (error) {
-    throw error instanceof StorageError ? refuseWithout(state, 'checksums', error) : error
+    throw error instanceof StorageError ? refuseWithout(state, 'remember checksums', error) : error
   }
 }
 
