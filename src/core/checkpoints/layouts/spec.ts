@@ -192,7 +192,7 @@ export type Head = (typeof heads)[number]
 /** A key, or the keys that lead to a value. */
 export type KeyPath = string | readonly string[]
 
-export type FactSource = NameSource | FactFile | BytesSource | LookSource | TableSource | RunSource
+export type FactSource = NameSource | FactFile | BytesSource | LookSource | TableSource | RowsSource | RunSource
 
 /** The named groups of the form's `name`. Numbers as numbers; `add` corrects counts: `{ epoch: -1 }`. */
 export interface NameSource {
@@ -279,6 +279,16 @@ export interface TableSource {
   readonly requires?: readonly string[]
   /** Rows that count; without, all. Of several the later values win, column by column. */
   readonly rows?: (row: Meta) => boolean
+}
+
+/** A log in a notation of its own: the row whose `by` is the checkpoint's own has its facts. */
+export interface RowsSource {
+  readonly from: 'rows'
+  /** As in `TableSource`. */
+  readonly beside: string
+  readonly by: 'step' | 'epoch'
+  /** Throws FormatError. */
+  readonly rows: (look: FileLook) => Promise<readonly Meta[]>
 }
 
 /** What the other checkpoints of the run tell of it. It is asked when all else is known. */

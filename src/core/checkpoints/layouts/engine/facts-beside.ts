@@ -4,7 +4,7 @@ import type { Finding, Meta } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import type { Folder } from '../layout.js'
 import { toFinite } from '../finite-number.js'
-import type { FactFile, FactSource, RunSource, TableSource } from '../spec.js'
+import type { FactFile, FactSource, RowsSource, RunSource, TableSource } from '../spec.js'
 import { filesBeside } from './files-beside.js'
 import { factsOf, merged, sourcesOf, storageFinding, torchContent } from './facts.js'
 import { isWorthReading, type Looked } from './looked-claim.js'
@@ -32,7 +32,10 @@ export async function readBesides(storage: ReadStorage, folder: Folder, own: rea
   for (const group of groupBy(sources, ([source]) => (isTable(source) ? sameLog(source) : source)).values()) {
     const tables = group.flatMap(([source, asking]) => (isTable(source) ? [{ source, asking }] : []))
     if (tables.length > 0) await joinTables(storage, folder, tables)
-    else for (const [source, all] of group) if (isFile(source)) await tellBeside(storage, folder, source, all)
+    for (const [source, all] of group) {
+      if (isFile(source)) await tellBeside(storage, folder, source, all)
+      else if (source.from === 'rows') await joinRows(storage, folder, source, all)
+    }
   }
   for (const [source, asking] of sources) if (source.from === 'run') tellOfOthers(source, asking)
 }
@@ -55,7 +58,7 @@ function sameLog({ from, beside, requires = [] }: TableSource): string {
 }
 
 function isFile(source: FactSource): source is FactFile {
-  return !['name', 'jsonl', 'csv', 'bytes', 'look', 'run'].includes(source.from)
+  return !['name', 'jsonl', 'csv', 'bytes', 'look', 'rows', 'run'].includes(source.from)
 }
 
 /** Tables of one log. What their rows are found by never comes from a log. */
@@ -80,6 +83,32 @@ async function joinTables(
       if (row !== undefined) one.facts[at] = { meta: row, findings: [] }
     })
   })
+}
+
+/** Of several files the later rows win. One that cannot be read gives none. */
+async function joinRows(
+  storage: ReadStorage,
+  folder: Folder,
+  { beside, by, rows }: RowsSource,
+  asking: readonly Asking[],
+): Promise<void> {
+  const found = new Map<number, Meta>()
+  for (const path of await filesBeside(storage, folder, beside)) {
+    await withOpener(storage, async (opener) => {
+      try {
+        for (const row of await rows(await opener.look(path))) {
+          const count = toFinite(row.get(by))
+          if (count !== null) found.set(count, row)
+        }
+      } catch (error) {
+        storageFinding(error)
+      }
+    })
+  }
+  for (const { one, at } of asking) {
+    const row = found.get(toFinite(merged(one.facts).get(by)) ?? NaN)
+    if (row !== undefined) one.facts[at] = { meta: row, findings: [] }
+  }
 }
 
 /** What the checkpoint's row is found by; null where that is not known. */

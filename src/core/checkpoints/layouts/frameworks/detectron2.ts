@@ -66,7 +66,12 @@ export const detectron2: LayoutSpec = {
       kind: 'file',
       name: /\.pth$/,
       proof: { sure: [{ all: [{ stateDict: ['model'] }, { beside: 'last_checkpoint' }] }] },
-      facts: [...inside, { from: 'torch', take: { epoch: 'epoch' } }, { from: 'name', words: true }, lastEvaluation],
+      facts: [
+        ...inside,
+        { from: 'torch', spread: [[]], leave: /^(?:iteration|__author__|matching_heuristics)$/ },
+        { from: 'name', words: true },
+        lastEvaluation,
+      ],
       resumable,
     },
   ],

@@ -1,9 +1,10 @@
 /**
  * Stable-Baselines3 (common/save_util.py, common/callbacks.py): `<prefix>_<N>_steps.zip`, N steps over all
  * environments, `best_model.zip`, and any name that `save` was given: an archive with `data` (JSON) and torch files in it. The
- * replay buffer and the normalisation of a step lie beside it and belong to it.
+ * replay buffer and the normalisation of a step lie beside it and belong to it. Rewards are in `evaluations.npz`.
  */
 import { isMeta, type Finding, type Meta } from '../../../checkpoint.js'
+import { evaluationsIn } from './stable-baselines3-evaluations.js'
 import type { FactSource, FileLook, Form, LayoutSpec, Picked, Unit } from '../spec.js'
 
 const proof: Form['proof'] = {
@@ -15,18 +16,27 @@ const members = ['data', 'policy.pth'] as const
 
 const inside: FactSource = { from: 'look', tell: lookInto }
 
+/** What EvalCallback logged (`log_path`, which mostly is where it saves the best). */
+const evaluated = ['', '../', 'logs/', '../logs/'].map((above): FactSource => ({
+  from: 'rows',
+  beside: `${above}evaluations.npz`,
+  by: 'step',
+  rows: evaluationsIn,
+}))
+
 export const stableBaselines3: LayoutSpec = {
   id: 'stable-baselines3',
   title: 'Stable-Baselines3',
   looks: '<prefix>_<N>_steps.zip, best_model.zip',
   best: /^best_model\.zip$/,
+  judge: (facts) => (facts.has('mean_reward') ? [['mean_reward', 'max']] : []),
   forms: [
     {
       kind: 'group',
       name: /^(?<unit>.+?)(?<part>_replay_buffer|_vecnormalize)?(?<tail>_(?<step>\d+)_steps)\.(?:zip|pkl)$/,
       main: /\.zip$/,
       proof: { ...proof, typical: /_\d+_steps\.zip$/ },
-      facts: [{ ...inside, file: /\.zip$/ }, { from: 'name' }],
+      facts: [{ ...inside, file: /\.zip$/ }, { from: 'name' }, ...evaluated],
       resumable: hasOptimizer,
       files: [
         { name: /\.zip$/, role: 'all', key: 'model' },
@@ -34,7 +44,7 @@ export const stableBaselines3: LayoutSpec = {
         { name: /_vecnormalize_\d+_steps\.pkl$/, role: 'loop', key: 'vecnormalize', optional: true },
       ],
     },
-    { kind: 'file', name: /^(?!.*_\d+_steps).+\.zip$/, proof, facts: [inside], resumable: hasOptimizer },
+    { kind: 'file', name: /^(?!.*_\d+_steps).+\.zip$/, proof, facts: [inside, ...evaluated], resumable: hasOptimizer },
   ],
 }
 
