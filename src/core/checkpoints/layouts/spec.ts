@@ -284,8 +284,8 @@ export interface TableSource {
 /** A log in a notation of its own: the row whose `by` is the checkpoint's own has its facts. */
 export interface RowsSource {
   readonly from: 'rows'
-  /** As in `TableSource`. */
-  readonly beside: string
+  /** As in `TableSource`; of several files the first that has a row. */
+  readonly beside: readonly string[]
   readonly by: 'step' | 'epoch'
   /** Throws FormatError. */
   readonly rows: (look: FileLook) => Promise<readonly Meta[]>

@@ -174,10 +174,11 @@ export interface CallbackFacts {
   readonly best: Readonly<Record<string, number>>
   readonly bestName: string
   readonly current?: number
+  readonly lastPath?: string
 }
 
 /** The state of a ModelCheckpoint as Lightning 1.5 and later have it. */
-export function modelCheckpoint({ monitor, mode, folder, best, bestName, current = 0 }: CallbackFacts) {
+export function modelCheckpoint({ monitor, mode, folder, best, bestName, current = 0, lastPath = '' }: CallbackFacts) {
   const key = `ModelCheckpoint{'monitor': '${monitor}', 'mode': '${mode}', 'every_n_train_steps': 0, 'every_n_epochs': 1}`
   const state = dict({
     monitor,
@@ -186,7 +187,7 @@ export function modelCheckpoint({ monitor, mode, folder, best, bestName, current
     current_score: tensor(current),
     dirpath: folder,
     best_k_models: new Map(Object.entries(best).map(([name, score]) => [`${folder}/${name}`, tensor(score)])),
-    last_model_path: '',
+    last_model_path: lastPath,
   })
   return [key, state] as const
 }

@@ -380,6 +380,26 @@ describe('last.ckpt', () => {
     ])
   })
 
+  it('may have another name, CHECKPOINT_NAME_LAST, and is a copy under that too', async () => {
+    const facts = {
+      monitor: 'val_loss',
+      mode: 'min',
+      folder: '/x',
+      best: { 'b-long.ckpt': 1 },
+      bestName: 'b-long.ckpt',
+    } as const
+    const [key, state] = modelCheckpoint({ ...facts, lastPath: '/x/final.ckpt' })
+    const bytes = lightningFile({ step: 8, callbacks: new Map([[key, state]]) })
+    const root = write(makeFolder(), { 'b-long.ckpt': bytes, 'final.ckpt': bytes })
+    const { checkpoints } = await loadRun(storage, root)
+    expect(Object.fromEntries(checkpoints.map(({ name, sameAs }) => [name, sameAs]))).toEqual({
+      'b-long.ckpt': undefined,
+      'final.ckpt': 'b-long.ckpt',
+    })
+    const resume = checkpoints[0]?.pointsTo.find(({ purpose }) => purpose === 'resume')
+    expect(resume).toMatchObject({ label: 'ckpt_path="last"', name: 'final.ckpt' })
+  })
+
   it.each([
     ['relative', () => 'b.ckpt'],
     ['absolute', (root: string) => join(root, 'b.ckpt')],

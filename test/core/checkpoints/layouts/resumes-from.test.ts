@@ -10,6 +10,10 @@ function file(name: string, modified: number): Standing {
   return { name, kind: 'file', meta: new Map(), modified }
 }
 
+function callbackWith(lastPath: string): Standing['meta'] {
+  return new Map([['callbacks', new Map([['ModelCheckpoint', new Map([['last_model_path', lastPath]])]])]])
+}
+
 function startsOf(layout: string, there: readonly Standing[]): readonly Omit<OwnStart, 'by'>[] {
   const starts = findLayout(layout)?.resumesFrom?.(there) ?? []
   return starts.map(({ takes, stumblesOver }) => ({ takes, stumblesOver }))
@@ -141,10 +145,25 @@ describe('Lightning resumes by itself from', () => {
     expect(pointers(file('epoch=9.ckpt', 9), [file('epoch=9.ckpt', 9)])).toEqual([])
   })
 
+  it.each([
+    ['the one name that a callback gives its last, and what begins so', ['final.ckpt', 'final.ckpt'], 'final-v1.ckpt'],
+    ['none by a name with a count in it, which Lightning does not find', ['epoch=1-final.ckpt', ''], null],
+    ['none where that name is another each time', ['a.ckpt', 'b.ckpt'], null],
+  ] as const)('with another CHECKPOINT_NAME_LAST, %s', (_, [one, other], takes) => {
+    const there = [
+      { ...file('epoch=1.ckpt', 9), meta: callbackWith(one) },
+      { ...file('epoch=0.ckpt', 8), meta: callbackWith(other) },
+      file('final.ckpt', 5),
+      file('final-v1.ckpt', 6),
+      file('epoch=1-final.ckpt', 7),
+    ]
+    expect(startsOf('lightning', there)[0]).toMatchObject({ takes })
+  })
+
   it('a last name that was lost, where a callback tells that it has saved one', () => {
     const saved = (name: string, lastPath: string, modified = 1): Standing => ({
       ...file(name, modified),
-      meta: new Map([['callbacks', new Map([['ModelCheckpoint', new Map([['last_model_path', lastPath]])]])]]),
+      meta: callbackWith(lastPath),
     })
     const pointers = (chosen: Standing, ...beside: readonly Standing[]) =>
       findLayout('lightning')?.pointersTo?.(chosen, [chosen, ...beside])

@@ -85,7 +85,7 @@ async function joinTables(
   })
 }
 
-/** Of several files the later rows win. One that cannot be read gives none. */
+/** One that cannot be read gives no rows. */
 async function joinRows(
   storage: ReadStorage,
   folder: Folder,
@@ -93,12 +93,14 @@ async function joinRows(
   asking: readonly Asking[],
 ): Promise<void> {
   const found = new Map<number, Meta>()
-  for (const path of await filesBeside(storage, folder, beside)) {
+  const paths = new Set<string>()
+  for (const pattern of beside) for (const path of await filesBeside(storage, folder, pattern)) paths.add(path)
+  for (const path of paths) {
     await withOpener(storage, async (opener) => {
       try {
         for (const row of await rows(await opener.look(path))) {
           const count = toFinite(row.get(by))
-          if (count !== null) found.set(count, row)
+          if (count !== null && !found.has(count)) found.set(count, row)
         }
       } catch (error) {
         storageFinding(error)

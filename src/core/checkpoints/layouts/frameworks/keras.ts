@@ -16,7 +16,7 @@ import type { FactSource, FileLook, LayoutIo, LayoutSpec, Picked, Question, Unit
  * CSVLogger's file has whatever name and separator the script gives; its documentation calls it `training.log`. Texts
  * of other names may be notes, and many.
  */
-const logNames = ['*.csv', '*.log', '*.tsv', '*log*.txt', '*history*.txt']
+const logNames = ['*.csv', '*.log', '*.tsv', '*log*.txt']
 const logs = ['', '../'].flatMap((above) => logNames.map((name) => above + name))
 
 /** None for what was saved within an epoch, whose metrics came later. */

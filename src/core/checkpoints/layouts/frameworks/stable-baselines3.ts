@@ -17,12 +17,12 @@ const members = ['data', 'policy.pth'] as const
 const inside: FactSource = { from: 'look', tell: lookInto }
 
 /** What EvalCallback logged (`log_path`, which mostly is where it saves the best). */
-const evaluated = ['', '../', 'logs/', '../logs/'].map((above): FactSource => ({
+const evaluated: FactSource = {
   from: 'rows',
-  beside: `${above}evaluations.npz`,
+  beside: ['', '../', 'logs/', '../logs/'].map((above) => `${above}evaluations.npz`),
   by: 'step',
   rows: evaluationsIn,
-}))
+}
 
 export const stableBaselines3: LayoutSpec = {
   id: 'stable-baselines3',
@@ -36,7 +36,7 @@ export const stableBaselines3: LayoutSpec = {
       name: /^(?<unit>.+?)(?<part>_replay_buffer|_vecnormalize)?(?<tail>_(?<step>\d+)_steps)\.(?:zip|pkl)$/,
       main: /\.zip$/,
       proof: { ...proof, typical: /_\d+_steps\.zip$/ },
-      facts: [{ ...inside, file: /\.zip$/ }, { from: 'name' }, ...evaluated],
+      facts: [{ ...inside, file: /\.zip$/ }, { from: 'name' }, evaluated],
       resumable: hasOptimizer,
       files: [
         { name: /\.zip$/, role: 'all', key: 'model' },
@@ -44,7 +44,7 @@ export const stableBaselines3: LayoutSpec = {
         { name: /_vecnormalize_\d+_steps\.pkl$/, role: 'loop', key: 'vecnormalize', optional: true },
       ],
     },
-    { kind: 'file', name: /^(?!.*_\d+_steps).+\.zip$/, proof, facts: [inside, ...evaluated], resumable: hasOptimizer },
+    { kind: 'file', name: /^(?!.*_\d+_steps).+\.zip$/, proof, facts: [inside, evaluated], resumable: hasOptimizer },
   ],
 }
 

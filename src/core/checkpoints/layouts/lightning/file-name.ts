@@ -39,6 +39,16 @@ export function numbersIn(name: string): ReadonlyMap<string, number> {
   return numbers
 }
 
+/**
+ * What a callback of another `CHECKPOINT_NAME_LAST` calls its last, by the last paths that checkpoints tell: one name that
+ * stays. Null where they tell none, or several, and for one with a metric or a count in it, which Lightning's own search
+ * does not find.
+ */
+export function ownLastName(lastNames: readonly string[]): string | null {
+  const [own, ...others] = new Set(lastNames.filter((name) => name !== '' && !isLast(name)))
+  return own === undefined || others.length > 0 || numbersIn(own).size > 0 ? null : own
+}
+
 /** What Lightning saves at Slurm's warning: into the Trainer's root folder, whatever folders its callbacks have below. */
 export function isHpc(name: string): boolean {
   return /^hpc_ckpt_\d+\.ckpt$/.test(name)

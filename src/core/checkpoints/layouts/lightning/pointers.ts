@@ -23,9 +23,11 @@ export function aliasesAmong(saved: readonly Saved[]): ReadonlyMap<string, strin
   const byPath = new Map(saved.map(({ unit }) => [unit.path, unit.name]))
   const byState = new Map<string, string>()
   const own = saved.filter(({ unit }) => unit.target === null)
+  const isLastOne = lastOnes(saved)
   // Those with a name of their own first: `last-v1.ckpt` may be a copy of `last.ckpt`, where nothing else is.
   const sorted = own.toSorted(
-    ({ unit: { name: a } }, { unit: { name: b } }) => Number(isLast(a)) - Number(isLast(b)) || shortestFirst(a, b),
+    ({ unit: { name: a } }, { unit: { name: b } }) =>
+      Number(isLastOne(a)) - Number(isLastOne(b)) || shortestFirst(a, b),
   )
   for (const { unit, state } of sorted) {
     const key = state.weights === null ? null : `${state.step} ${state.epoch} ${fullness(state)} ${state.weights}`
@@ -54,10 +56,19 @@ export function runPointers(saved: readonly Saved[], aliases: ReadonlyMap<string
     const original = target === null ? undefined : aliases.get(name)
     return original === undefined ? [] : [{ label: name, name: original }]
   })
+  const isLastOne = lastOnes(saved)
   const [last] = saved
-    .filter(({ unit: { name, folder } }) => isLast(name) && !folder.entries.some((one) => one.name === markerOf(name)))
+    .filter(
+      ({ unit: { name, folder } }) => isLastOne(name) && !folder.entries.some((one) => one.name === markerOf(name)),
+    )
     .sort((a, b) => (b.state.step ?? -1) - (a.state.step ?? -1) || shortestFirst(a.unit.name, b.unit.name))
   return last === undefined ? links : [...links, { label: 'ckpt_path="last"', name: last.unit.name, purpose: 'resume' }]
+}
+
+/** True for a name under which some callback keeps its last: `CHECKPOINT_NAME_LAST` may be another. */
+function lastOnes(saved: readonly Saved[]): (name: string) => boolean {
+  const own = new Set(saved.flatMap(({ state }) => state.callbacks.map(({ lastPath }) => lastPart(lastPath))))
+  return (name) => isLast(name) || own.has(name)
 }
 
 /** `last.ckpt` before `last-v1.ckpt`. */

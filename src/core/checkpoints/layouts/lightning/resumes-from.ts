@@ -5,18 +5,28 @@
 import { isMeta } from '../../../checkpoint.js'
 import type { OwnStart, PointerFix, Standing } from '../layout.js'
 import { lastPart } from '../engine/pointers.js'
-import { isLast as endsWithLast, suffix } from './file-name.js'
+import { isLast as endsWithLast, ownLastName, suffix } from './file-name.js'
 
 export function resumesLightningFrom(there: readonly Standing[]): readonly OwnStart[] {
   return [lastStart(there), hpcStart(there), ...exceptionStart(there)]
 }
 
-/** `ckpt_path="last"`: of the names in the callback's folder that begin with `last` the one written last. */
+/**
+ * `ckpt_path="last"`: of the names in the callback's folder that begin with `last`, or its own `CHECKPOINT_NAME_LAST`, the
+ * one written last.
+ */
 function lastStart(there: readonly Standing[]): OwnStart {
-  const [last] = there.filter(({ name, isLeftover }) => isLast(name) && isLeftover !== true).toSorted(newestFirst)
-  // `CHECKPOINT_NAME_LAST` may be another; NeMo's `resume_if_exists` goes by what ends with `-last`.
+  const [last] = lastOnes(there)
+    .filter(({ isLeftover }) => isLeftover !== true)
+    .toSorted(newestFirst)
+  // NeMo's `resume_if_exists` goes by what ends with `-last`.
   const mayFindMore = there.some(({ name }) => endsWithLast(name))
   return { by: 'ckpt_path="last"', takes: last?.name ?? null, stumblesOver: [], mayFindMore }
+}
+
+function lastOnes(there: readonly Standing[]): Standing[] {
+  const begins = ownLastName(there.flatMap(lastNamesIn))?.slice(0, -suffix.length) ?? 'last'
+  return there.filter(({ name }) => isLast(name, begins))
 }
 
 /** What its callback saves when a training fails, and removes when one ends (callbacks/on_exception_checkpoint.py). */
@@ -25,7 +35,7 @@ const onException = `on_exception${suffix}`
 /** With that callback also a `fit` without `ckpt_path` takes the last ones, of which its file is one. */
 function exceptionStart(there: readonly Standing[]): readonly OwnStart[] {
   const saved = there.filter(({ name, isLeftover }) => name === onException && isLeftover !== true)
-  const [last] = [...saved, ...there.filter(({ name }) => isLast(name))].toSorted(newestFirst)
+  const [last] = [...saved, ...lastOnes(there)].toSorted(newestFirst)
   return saved.length === 0 ? [] : [{ by: 'OnExceptionCheckpoint', takes: last?.name ?? null, stumblesOver: [] }]
 }
 
@@ -34,8 +44,8 @@ function newestFirst(a: Standing, b: Standing): number {
 }
 
 /** Unlike `isLast` in file-name.ts this is Lightning's own search, which only the beginning of a name matters to. */
-function isLast(name: string): boolean {
-  return !name.includes('/') && name.startsWith('last') && name.endsWith(suffix)
+function isLast(name: string, begins = 'last'): boolean {
+  return !name.includes('/') && name.startsWith(begins) && name.endsWith(suffix)
 }
 
 const hpc = 'hpc_ckpt_'
@@ -71,7 +81,7 @@ export function lastPointersTo(chosen: Standing, there: readonly Standing[]): re
 /** The last name that a callback gave, as the chosen one tells it, else any in its folder; null where none was given. */
 function lostLast(chosen: Standing, there: readonly Standing[]): string | null {
   const beside = there.filter(({ name }) => !name.includes('/'))
-  return [chosen, ...beside].flatMap(lastNamesIn).find(isLast) ?? null
+  return [chosen, ...beside].flatMap(lastNamesIn).find((name) => isLast(name)) ?? null
 }
 
 /** `last_model_path` of its callbacks: empty until the first, which is saved behind the checkpoint of its step. */
