@@ -19,7 +19,7 @@ const inside: FactSource = { from: 'look', tell: lookInto }
 /** What EvalCallback logged (`log_path`, which mostly is where it saves the best). */
 const evaluated: FactSource = {
   from: 'rows',
-  beside: ['', '../', 'logs/', '../logs/'].map((above) => `${above}evaluations.npz`),
+  beside: ['evaluations.npz', '../evaluations.npz'],
   by: 'step',
   rows: evaluationsIn,
 }
