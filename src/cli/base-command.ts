@@ -38,7 +38,7 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
   protected flags!: FlagsOf<T>
   protected args!: ArgsOf<T>
   private asked: Request = emptyRequest
-  private readonly closing: (() => void)[] = []
+  protected readonly closing: (() => void)[] = []
 
   constructor(
     protected argv: string[],

@@ -2,6 +2,7 @@
 import { dirname, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { utcOffset, wait } from '../machine/clock.js'
+import { spareMemory } from '../machine/spare-memory.js'
 import { agreeOnPlan } from '../cli/questions/agree-on-plan.js'
 import type { Run } from '../core/checkpoint.js'
 import type { HealthOptions } from '../core/checkpoints/health/index.js'
@@ -70,6 +71,9 @@ import { ManyRunsCommand, type ManyChoices } from '../cli/many-runs.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
 
 const policyNames = Object.keys({ ...policyFlags, ...selectionFlags })
+
+/** Checkpoints of a run from which on memory counts for more than time. */
+const mostAtEase = 20_000
 
 export default class Prune extends ManyRunsCommand<typeof Prune> {
   static override summary = 'Remove checkpoints that no rule keeps'
@@ -181,7 +185,10 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
       written === null
         ? await openRun(this.reading, asked, this.stateLocation)
         : await openRunAt(this.reading, written.run, this.stateLocation)
-    if (onlyShows) return this.show(run, await this.intend(run, written))
+    if (onlyShows) {
+      await this.spareWhereMany(run)
+      return this.show(run, await this.intend(run, written))
+    }
     await this.change(run.path, written)
   }
 
@@ -200,9 +207,14 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   private async agreedOn(path: string, written: WrittenPlan | null): Promise<{ run: Run; intent: Intent }> {
     this.readAgain()
     const run = await openRun(this.reading, path, this.stateLocation)
+    await this.spareWhereMany(run)
     const intent = await this.agree(run, written)
     this.readAgain()
     return { run: runAsPlanned(run, intent.plan), intent }
+  }
+
+  private async spareWhereMany({ checkpoints }: Run): Promise<void> {
+    if (checkpoints.length > mostAtEase) this.closing.push(await spareMemory())
   }
 
   private get stateLocation() {
