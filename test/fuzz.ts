@@ -270,9 +270,7 @@ function readerFor(name: string): Reader | undefined {
   if (name.endsWith('.zst')) return 'zstd'
   if (/\.ya?ml$/.test(name)) return 'yaml'
   if (name.endsWith('.json')) return 'json'
-  return /\.(?:pt|pth|tar|ckpt|bin|pkl|safetensors|index|npy|npz|gguf|h5|keras|msgpack)$/.test(name)
-    ? 'tensors'
-    : undefined
+  return /\.(?:pt|pth|tar|ckpt|bin|pkl|safetensors|npy|npz|gguf|h5|keras|msgpack)$/.test(name) ? 'tensors' : undefined
 }
 
 /** What reads a specimen: a fixture of a format lies in a folder of its name, the others are told by their endings. */
@@ -283,12 +281,11 @@ export function formatOf({ name, reader }: Specimen): string {
     name,
   )?.[1]
   if (known !== undefined) return known
-  const ending = /\.(safetensors|index|npz|npy|gguf|h5|keras|msgpack|pkl)\b/.exec(name)?.[1]
+  const ending = /\.(safetensors|npz|npy|gguf|h5|keras|msgpack|pkl)\b/.exec(name)?.[1]
   return ending === undefined ? 'torch' : (formatsByEnding[ending] ?? ending)
 }
 
 const formatsByEnding: Readonly<Record<string, string>> = {
-  index: 'tensorflow',
   npz: 'numpy',
   npy: 'numpy',
   h5: 'hdf5',

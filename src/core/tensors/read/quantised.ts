@@ -4,7 +4,7 @@
  * `Linear8bitLt`) and `weight.absmax` (functional.py, `QuantState`), `weight_scale` of compressed-tensors and torch's
  * float8 checkpoints, `weight_scale_inv` of DeepSeek-V3, `scale_weight` of ComfyUI's, `qweight` and `scales` of GPTQ
  * and AWQ, `weight_packed` and `weight_scale` of compressed-tensors, `W_q` and `scale` of HQQ, `weight._data` and
- * `weight._scale` of quanto, `_weight_qdata` and `_weight_scale` of torchao.
+ * `weight._scale` of quanto (`weight._data._data` of four bits), `_weight_qdata` and `_weight_scale` of torchao.
  */
 import { CkptError } from '../../errors.js'
 import { isFloatDtype } from './dtype-name.js'
@@ -42,7 +42,9 @@ function scalesOf({ name, dtype }: Named): string[] {
   const beside = ['SCB', `scale_${leaf}`, `${leaf}_scale`, `${leaf}_scale_inv`]
   const paired = dataSuffix.test(leaf) ? [leaf.replace(dataSuffix, '_scale')] : []
   const below = ['scale', '_scale', 'absmax'].map((one) => `${name}.${one}`)
-  return [...[...beside, ...paired].map((one) => stem + one), ...below]
+  // Several codes of quanto's to a byte are a tensor of their own: `weight._data._data` beside `weight._scale`.
+  const above = leaf === '_data' && stem.endsWith('._data.') ? [`${stem.slice(0, -'_data.'.length)}_scale`] : []
+  return [...[...beside, ...paired].map((one) => stem + one), ...above, ...below]
 }
 
 /** The scale among `names` that makes values of a tensor's codes; undefined for plain values. */
@@ -64,7 +66,7 @@ export function quantisedIn(tensors: readonly Named[]): ReadonlyMap<string, Name
   for (const tensor of tensors) {
     if (scaleOf(tensor, names) === undefined) continue
     codes.set(tensor.name, tensor)
-    const [stem, leaf] = splitName(tensor.name)
+    const [stem, leaf] = splitName(tensor.name.replace(/\._data\._data$/, '._data'))
     stems.set(stem, tensor)
     // quanto's `weight._data` belongs to the module of the weight, which has `input_scale` and `output_scale`.
     if (leaf === '_data') stems.set(splitName(stem.slice(0, -1))[0], tensor)

@@ -81,6 +81,7 @@ describe('the mean', () => {
     ['I32', 'l.weight_packed', 'l.weight_scale'],
     ['U8', 'l.W_q', 'l.scale'],
     ['I8', 'l.weight._data', 'l.weight._scale'],
+    ['U8', 'l.weight._data._data', 'l.weight._scale'],
   ])('of quantised weights is refused, for codes have none: %s %s beside %s', async (dtype, name, scale) => {
     const contents = [bytes(name, dtype, 1, 2, 3, 4), floats(scale, [1], [0.5]), floats('norm', [1], [2])]
     await expect(run([contents, contents])).rejects.toMatchObject({

@@ -165,6 +165,10 @@ describe('what is quantised', () => {
       floats('d.weight._scale', [1], [0.1]),
       floats('d.input_scale', [1], [0.1]),
       floats('d.output_scale', [1], [0.1]),
+      codes('e.weight._data._data', 'U8'),
+      floats('e.weight._scale', [1], [0.1]),
+      floats('e.weight._shift', [1], [0.1]),
+      floats('e.input_scale', [1], [0.1]),
     ]
     const others = [
       floats('b.bias', [1], [1]),
@@ -181,7 +185,7 @@ describe('what is quantised', () => {
     for (const { name } of others) expect(tensors.get(name)?.dtype).toBe('BF16')
     expect(conversion.cast.map(({ name }) => name)).toEqual(['b.bias', 'd.bias', 'norm.scale', 'plain'])
     expect(conversion.notes).toEqual([
-      'not cast, as codes of quantised weights or their scales: "a.weight.absmax" and 9 more',
+      'not cast, as codes of quantised weights or their scales: "a.weight.absmax" and 12 more',
     ])
   })
 })
