@@ -8,21 +8,15 @@ import { NoRunError, refuseAbsent } from '../core/checkpoints/layouts/index.js'
 import { CkptError, type ErrorCode } from '../core/errors.js'
 import { isSound, type Run } from '../core/checkpoint.js'
 import { examine, openRun } from '../core/runs/index.js'
-import { fileSystemFacts, type FileSystemFacts } from '../machine/file-system-kind.js'
+import { fileSystemFacts } from '../machine/file-system-kind.js'
 import { completionSetUp, isShell } from '../cli/completion/scripts.js'
 import { clearCache, codeCache, completionFile, installedAs, mostCached } from '../machine/installation.js'
 import { scanCache } from '../machine/scan-cache.js'
 import { mostRemembered } from '../core/storage/memory/record-files.js'
-import { aligned } from '../render/aligned.js'
+import { renderDiagnosis, type Diagnosis, type Problem } from '../render/doctor.js'
 import { printable } from '../render/printable.js'
-import { formatSize, plural } from '../render/units.js'
+import { plural } from '../render/units.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
-
-interface Problem {
-  readonly what: string
-  /** The command that mends it. */
-  readonly mend: string
-}
 
 export default class Doctor extends BaseCommand<typeof Doctor> {
   static override isReader = true
@@ -57,54 +51,25 @@ Slurm, and the problems of the run, each with the command that mends it. Exit st
     const run = await this.open(path)
     const fileSystem = await fileSystemFacts(this.storage, run === null ? path : dirname(run.path))
     const problems = run === null ? [] : await this.problemsOf(run)
-    const { how, path: program } = installedAs(this.program.root)
-    const cached = this.flags['clear-cache'] ? 0 : cache.files.reduce((sum, { size }) => sum + size, 0)
-    const remembered = this.flags['clear-cache'] ? 0 : scans.files.reduce((sum, { size }) => sum + size, 0)
     const shell = basename(process.env['SHELL'] ?? '')
-    const document = {
+    const cleared = this.flags['clear-cache']
+    const sizeOf = ({ files }: typeof cache) => (cleared ? 0 : files.reduce((sum, { size }) => sum + size, 0))
+    const document: Diagnosis = {
       version: this.program.version,
-      installed: { how, path: program },
+      installed: installedAs(this.program.root),
       runtime: runtime(),
       fileSystem,
-      cache: { folder: cache.folder, bytes: cached, most: mostCached, cleared: this.flags['clear-cache'] },
-      scans: { folder: scans.folder, bytes: remembered, most: mostRemembered, cleared: this.flags['clear-cache'] },
+      cache: { folder: cache.folder, bytes: sizeOf(cache), most: mostCached, cleared },
+      scans: { folder: scans.folder, bytes: sizeOf(scans), most: mostRemembered, cleared },
       completion: shell === '' ? null : shell,
       completionIn: isShell(shell) ? completionFile(shell) : null,
       slurm: isOnPath('sbatch'),
       run: run?.path ?? null,
       problems,
     }
-    this.answer(document, () => [
-      ...aligned([
-        ['ckpt', `${document.version}, ${words[how]}: ${printable(program)}`],
-        ['runs on', document.runtime],
-        ['file system', describe(fileSystem)],
-        [
-          'code cache',
-          `${formatSize(cached)} of at most ${formatSize(mostCached)}${this.cacheHint(cached, cache.folder)}`,
-        ],
-        [
-          'scan cache',
-          `${formatSize(remembered)} of at most ${formatSize(mostRemembered)}${this.cacheHint(remembered, scans.folder)}`,
-        ],
-        ['completion', describeCompletion(shell, document.completionIn)],
-        ['Slurm', document.slurm ? 'sbatch is on the PATH' : 'not found: ckpt submit needs sbatch on the PATH'],
-        [
-          'run',
-          run === null
-            ? (this.unopened ?? 'none here')
-            : `${printable(run.path)}: ${plural(run.checkpoints.length, 'checkpoint')}`,
-        ],
-      ]),
-      ...(run !== null && problems.length === 0 ? ['no problems found'] : []),
-      ...problems.flatMap(({ what, mend }) => [`problem: ${printable(what)}`, `  ${printable(mend)}`]),
-    ])
+    const completion = describeCompletion(shell, document.completionIn)
+    this.answer(document, () => renderDiagnosis(document, { run, unopened: this.unopened, completion }))
     if (problems.length > 0) process.exitCode = 4
-  }
-
-  private cacheHint(bytes: number, folder: string | null): string {
-    if (this.flags['clear-cache']) return ' (cleared)'
-    return bytes === 0 || folder === null ? '' : ` in ${printable(folder)}; ckpt doctor --clear-cache deletes it`
   }
 
   /** Why there is none, for people, where it is not for lack of checkpoints. */
@@ -146,22 +111,9 @@ Slurm, and the problems of the run, each with the command that mends it. Exit st
 /** What keeps it from a run, and not from all else. */
 const answered: ReadonlySet<ErrorCode> = new Set(['not-found', 'usage', 'refused'])
 
-const words = {
-  executable: 'one file',
-  pip: 'installed with pip',
-  npm: 'installed with npm',
-  checkout: 'a checkout',
-} as const
-
 function runtime(): string {
   const { bun } = process.versions
   return bun === undefined ? `Node ${process.version}` : `bun ${bun}, which is inside`
-}
-
-function describe({ kind, clones, syncs, locks }: FileSystemFacts): string {
-  const can = (what: string, isSo: boolean | null) => (isSo === null ? [] : [`${what}: ${isSo ? 'yes' : 'no'}`])
-  const facts = [...can('clones', clones), ...can('locks', locks), ...can('syncs', syncs)]
-  return [kind ?? 'of unknown kind', ...(facts.length === 0 ? ['not writable, so not tried'] : facts)].join(', ')
 }
 
 function describeCompletion(shell: string, file: string | null): string {
