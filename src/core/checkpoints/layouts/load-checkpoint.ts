@@ -1,5 +1,5 @@
 /** Finds the checkpoint that a typed argument means. */
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, isAbsolute, join } from 'node:path'
 import type { Checkpoint, Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { namesWithin, nearestName } from '../../nearest.js'
@@ -30,7 +30,8 @@ export async function loadCheckpoint(storage: ReadStorage, argument: string, bas
   // Of files that only together are a checkpoint (TensorFlow's prefix) nothing lies at the path itself.
   const found = (await findCheckpointAt(storage, path)) ?? (await findCheckpointBehind(storage, path))
   if (found !== null) return found
-  const run = await runAt(storage, base)
+  // No name begins at the root of all files.
+  const run = isAbsolute(argument) ? null : await runAt(storage, base)
   const checkpoint = run?.checkpoints.find((one) => one.name === argument)
   if (run !== null && checkpoint !== undefined) return { run, checkpoint }
   throw await explainNone(storage, { argument, path, base, exists: there?.ok === true, run })

@@ -242,7 +242,8 @@ describe('loadCheckpoint', () => {
     const of = async (argument: string) => failure(loadCheckpoint(storage, argument, save))
     expect((await of('CKPT+c')).message).toMatch(/nothing there, and no checkpoint of .*save has that name/)
     expect((await of('CKPT+c')).hint).toMatch(/^did you mean CKPT\+[ab]\? see the names: ckpt list/)
-    expect((await of(join(save, 'CKPT+c'))).hint).toMatch(/^did you mean CKPT\+[ab]\? see the names: ckpt list/)
+    // A whole path is answered with one, and no run is searched for that it does not name.
+    expect((await of(join(save, 'CKPT+c'))).hint).toMatch(/^did you mean \/.*\/CKPT\+[ab]\? see the names: ckpt list/)
     const below = await failure(loadCheckpoint(storage, join(root, 'exp/CKPT+b'), makeFolder()))
     expect(below.hint).toContain(`did you mean ${join(save, 'CKPT+b')}?`)
     expect((await failure(loadCheckpoint(storage, 'exp', root))).hint).toBe(
