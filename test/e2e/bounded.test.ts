@@ -1,5 +1,5 @@
 /** Hostile small files: each command answers within bounded time and memory, or says which bound was met. */
-import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ckpt, temporaryDirectory, type Outcome } from './ckpt.js'
@@ -157,7 +157,6 @@ describe('a hostile index', () => {
   it('of 200,000 shards that are not there is reported in a few lines', async () => {
     const map = Object.fromEntries(times(200_000, (i) => `s${i}.safetensors`).map((shard, i) => [`w${i}`, shard]))
     const run = trainer({ 'model.safetensors.index.json': JSON.stringify({ weight_map: map }) })
-    rmSync(join(run, 'checkpoint-200', 'model.safetensors'))
     const got = await bounded('verify', run)
     expect(got.status).toBe(4)
     expect(got.stdout).toContain('model.safetensors.index.json names 199992 more files that are not there')

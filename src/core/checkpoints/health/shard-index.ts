@@ -15,15 +15,15 @@ const mostShards = 8
 
 /** Weights, and indexes of weights, as transformers and diffusers name them; a variant is `fp16` and the like. */
 const formName =
-  /^(?:model|pytorch_model|diffusion_pytorch_model|tf_model|flax_model)(?:\.(?<before>\w+))?\.(?<format>safetensors|bin|h5|msgpack)(?<index>\.index(?:\.(?<within>\w+))?\.json)?$/
-/** In the order in which from_pretrained takes them; of each, the file itself before its index (transformers, modeling_utils.py). */
+  /^(?:model|pytorch_model|diffusion_pytorch_model|tf_model|flax_model)(?:\.(?<before>\w+))?\.(?<format>safetensors|bin|h5|msgpack)(?:\.index(?:\.(?<within>\w+))?\.json)?$/
+/** In the order in which from_pretrained looks for them (transformers, modeling_utils.py). */
 const formats = ['safetensors', 'bin', 'h5', 'msgpack']
 
-/** How early a loader takes the file of this name, and of which variant it is. Null for any other. */
+/** How early a loader looks for the form of this file, and which variant it is. Null for any other name. */
 function formOf(name: string): { readonly place: number; readonly variant: string } | null {
-  const { before, format, index, within } = formName.exec(name)?.groups ?? {}
+  const { before, format, within } = formName.exec(name)?.groups ?? {}
   if (format === undefined) return null
-  return { place: 2 * formats.indexOf(format) + (index === undefined ? 0 : 1), variant: before ?? within ?? '' }
+  return { place: formats.indexOf(format), variant: before ?? within ?? '' }
 }
 
 /** What is there beside the index. */
@@ -42,7 +42,8 @@ export class Shards {
 
   /**
    * True where none of the `named` files is beside the index, and a form is that the framework's loader takes before
-   * it: of a model that a hub has in two forms, the index of the one that was not fetched.
+   * its own: of a model that a hub has in two forms, the index of the one that was not fetched. A whole file of its own
+   * form is no such thing: some loaders go by the index then.
    */
   isOfAnotherForm(index: string, named: readonly string[]): boolean {
     const folder = index.slice(0, index.lastIndexOf('/') + 1)
