@@ -1,5 +1,4 @@
-/** Python's pickles: read as inert nodes, searched for what they would run, and written. */
-/** Pickles as inert data: nothing is imported, nothing is called. */
+/** Python's pickles: read as inert nodes, nothing of which is imported or called; searched for what they would run; written. */
 export {
   deepest,
   limitsFor,

@@ -57,4 +57,18 @@ describe("Accelerate's checkpoint", () => {
       'checkpoint_4 partial',
     ])
   })
+
+  it('has the step in the names that scripts give, checkpoint-<step> among them, and none where it counts its saves', async () => {
+    const names = ['checkpoint_7', 'checkpoint-500', 'checkpoint-20', 'step_30', 'run-step=40']
+    const files = names.flatMap((name) => ['model.safetensors', 'optimizer.bin', 'random_states_0.pkl'].map((file) => [`${name}/${file}`, 'x'])) // prettier-ignore
+    const root = write(makeFolder(), Object.fromEntries(files) as Record<string, string>)
+    const { checkpoints } = await loadRun(localStorage(), root)
+    expect(Object.fromEntries(checkpoints.map(({ name, step }) => [name, step]))).toEqual({
+      checkpoint_7: null,
+      'checkpoint-500': 500,
+      'checkpoint-20': 20,
+      step_30: 30,
+      'run-step=40': 40,
+    })
+  })
 })

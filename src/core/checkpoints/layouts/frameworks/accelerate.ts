@@ -14,8 +14,8 @@ const numbered = /^checkpoint_(?<save>\d+)$/
 
 const form: Form = {
   kind: 'folder',
-  // Scripts, accelerate's examples among them, name theirs `step_<N>` and `epoch_<N>`.
-  name: /^(?:checkpoint_(?<save>\d+)$|(?:.*[-_.])?step[-_=]?(?<step>\d+)$|(?:.*[-_.])?ep(?:och)?[-_=]?(?<epoch>\d+)$)?/,
+  // Scripts, accelerate's examples among them, name theirs `step_<N>` and `epoch_<N>`, and `checkpoint-<step>` as diffusers'.
+  name: /^(?:checkpoint_(?<save>\d+)$|(?:checkpoint-|(?:.*[-_.])?step[-_=]?)(?<step>\d+)$|(?:.*[-_.])?ep(?:och)?[-_=]?(?<epoch>\d+)$)?/,
   // Its own counter of saves, which is all that puts them in order.
   called: { save: '#save' },
   proof: {
