@@ -138,7 +138,10 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
           uses,
           stateDirectory: this.flags.state,
         }
-        all.push({ report: await reportRun(this.flags.serve ? this.storage : this.reading, run, request, watched), policy })
+        all.push({
+          report: await reportRun(this.flags.serve ? this.storage : this.reading, run, request, watched),
+          policy,
+        })
       }
       return all
     })
@@ -227,7 +230,9 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
     const runs = new Map<string, Run>()
     for (const path of this.paths) {
       const opened = this.flags.recursive
-        ? await this.walk(walkFlags, (walking) => openRuns(storage === this.reading ? this.storage : storage, path, { ...options, ...walking }))
+        ? await this.walk(walkFlags, (walking) =>
+            openRuns(storage === this.reading ? this.storage : storage, path, { ...options, ...walking }),
+          )
         : [await openRun(storage, path, options)]
       for (const run of opened) runs.set(run.path, run)
     }

@@ -8,7 +8,7 @@ import type { Folder } from './layout.js'
 import { compareText, onFileSystemOf } from './folders.js'
 import { scanFolder } from './scan.js'
 import { holdsNoRun } from './folders-without-runs.js'
-import { findLayout } from './registry.js'
+import { withoutOwnRestarts } from './own-restarts.js'
 import { isDownloadCache } from './download-caches.js'
 import { foldersIn, layoutsOf, takenBy, walkRuns, type WalkedRun, type WalkOptions } from './walk.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
@@ -92,14 +92,6 @@ export async function findRuns(storage: ReadStorage, root: string, options: Walk
   const runs: Run[] = []
   for await (const { run } of walkFrom(storage, root, options)) runs.push(run)
   return withoutOwnRestarts(runs).sort((a, b) => compareText(a.path, b.path))
-}
-
-/** What is for the restart of a job alone is a run where there is nothing else. */
-export function withoutOwnRestarts(runs: readonly Run[]): Run[] {
-  const others = runs.filter(({ checkpoints }) =>
-    checkpoints.some(({ layout }) => findLayout(layout)?.isOwnRestart !== true),
-  )
-  return [...(others.length === 0 ? runs : others)]
 }
 
 /** For who answers without a run too. Throws as `loadRun` does where nothing is at `path` (absolute). */

@@ -24,7 +24,6 @@ export {
   SeveralRunsError,
   type SearchBounds,
   walkFrom,
-  withoutOwnRestarts,
   whatRunsAre,
 } from './discover.js'
 export { batches, compareText, findingOf, folderReason, prefixOf } from './folders.js'
@@ -64,3 +63,4 @@ export {
   type WalkedRun,
   type WalkOptions,
 } from './walk.js'
+export { withoutOwnRestarts } from './own-restarts.js'

@@ -9,6 +9,7 @@ import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { Folder } from './layout.js'
 import { holdsNoRun } from './folders-without-runs.js'
+import { isOwnRestart } from './own-restarts.js'
 import { isDownloadCache } from './download-caches.js'
 import { scanFolder } from './scan.js'
 import { ScanTree } from './scan-tree.js'
@@ -97,7 +98,15 @@ export async function* walkRuns(
   root: Folder,
   options: WalkOptions = {},
 ): AsyncGenerator<WalkedRun> {
-  yield* new Walk(storage, root.path, options).below(root, IgnoreRules.at(root.path, options.exclude ?? []), 0)
+  const rules = IgnoreRules.at(root.path, options.exclude ?? [])
+  yield* new Walk(storage, root.path, options).below({ listed: root, outer: rules, depth: 0 }, null)
+}
+
+/** A folder that is listed, the rules of those above it, and how far below the root it lies. */
+interface Place {
+  readonly listed: Folder
+  readonly outer: IgnoreRules
+  readonly depth: number
 }
 
 class Walk {
@@ -116,7 +125,10 @@ class Walk {
     this.tree = new ScanTree(storage, options.memory ?? null)
   }
 
-  async *below(listed: Folder, outer: IgnoreRules, depth: number): AsyncGenerator<WalkedRun> {
+  /** `later` takes what is a run only where no other one lies beside it (own-restarts.ts); null where none does. */
+  async *below(place: Place, later: Place[] | null): AsyncGenerator<WalkedRun> {
+    const { listed, outer, depth } = place
+    const before = this.runs
     if (this.folders % betweenYields === 0) await yieldToEvents()
     this.stopIfAsked()
     this.folders += 1
@@ -125,25 +137,35 @@ class Walk {
     const folder = { path: listed.path, entries: rules.without(listed) }
     this.tree.remember(folder.path, folder.entries)
     const recalled = await this.options.answers?.recall(this.tree, folder, rules.text)
-    const { count, layouts, inside } = recalled ?? (yield* this.scan(folder))
+    const scanned = recalled ?? (yield* this.scan(folder, later === null))
+    if (scanned === null) return void later?.push(place)
+    const { count, layouts, inside } = scanned
     this.runs += count > 0 ? 1 : 0
     this.checkpoints += count
     this.options.onProgress?.({ folders: this.folders, runs: this.runs, checkpoints: this.checkpoints })
     this.tree.forgetFiles()
     if (depth === deepest) return
+    const restarts: Place[] = []
     const further = inside.filter((path) => this.options.earlier?.passesBy(path) !== true)
     for (const batch of batches(further, together)) {
       for (const one of await this.list(batch)) {
-        if (!holdsNoRun(one, layouts) && !isDownloadCache(one)) yield* this.below(one, rules, depth + 1)
+        if (holdsNoRun(one, layouts) || isDownloadCache(one)) continue
+        yield* this.below({ listed: one, outer: rules, depth: depth + 1 }, restarts)
       }
     }
+    if (this.runs === before) for (const one of restarts) yield* this.below(one, null)
     this.tree.forget(further.filter((path) => !this.kept.has(path)))
   }
 
-  private async *scan(folder: Folder): AsyncGenerator<WalkedRun, RecalledRun> {
+  /** Null for a run that may be none, which is asked again when all beside it is known. */
+  private async *scan(folder: Folder, takesRestarts: boolean): AsyncGenerator<WalkedRun, RecalledRun | null> {
     await this.options.memory?.enter(folder.path)
     const earlier = this.options.earlier?.runs.get(folder.path)
     const checkpoints = earlier?.checkpoints ?? (await scanFolder(this.tree, folder))
+    if (!takesRestarts && isOwnRestart({ checkpoints })) {
+      await this.options.memory?.leave()
+      return null
+    }
     if (checkpoints.length > 0) {
       this.keepListing(folder.path)
       yield { run: earlier ?? { path: folder.path, checkpoints }, storage: this.tree }

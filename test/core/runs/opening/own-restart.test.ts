@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -26,6 +26,18 @@ it("what a killed fit() goes on from is a run in every list, whatever other jobs
   expect(walked.sort()).toEqual(both)
   expect((await searchRuns(storage, root)).runs.map(({ path }) => path)).toEqual(both)
   expect((await openRuns(storage, root)).map(({ path }) => path)).toEqual(both)
+})
+
+it('beside the checkpoints of its own job it is none in any list', async () => {
+  cpSync(join(variants, '..', 'frameworks', 'keras', 'run'), join(root, 'job'), { recursive: true })
+  // A folder between the two by its name, and without checkpoints.
+  mkdirSync(join(root, 'job', 'charts'))
+  rmSync(join(root, 'other'), { recursive: true })
+  const both = [join(root, 'job', 'ckpts'), join(root, 'killed', 'backup')]
+  expect((await searchRuns(storage, root)).runs.map(({ path }) => path)).toEqual(both)
+  const walked: string[] = []
+  for await (const { run } of eachRun(storage, root)) walked.push(run.path)
+  expect(walked.sort()).toEqual(both)
 })
 
 it('a job that goes on passes it over', async () => {
