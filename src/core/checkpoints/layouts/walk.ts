@@ -1,7 +1,7 @@
 /** All runs at and below a folder, one after the other: each folder is listed once, however many readers ask for it. */
 import { dirname, sep } from 'node:path'
 import { CkptError, reasonOf } from '../../errors.js'
-import type { Run } from '../../checkpoint.js'
+import type { Checkpoint, Run } from '../../checkpoint.js'
 import { yieldToEvents } from '../../storage/yield-to-events.js'
 import type { DirectoryEntry, EntryKind, ReadStorage } from '../../storage/storage.js'
 import { batches, compareText, foldersOfKernel, foldersOfTools, onFileSystemOf, prefixOf } from './folders.js'
@@ -107,6 +107,8 @@ interface Place {
   readonly listed: Folder
   readonly outer: IgnoreRules
   readonly depth: number
+  /** Where it was scanned, and is asked again. */
+  readonly checkpoints?: readonly Checkpoint[]
 }
 
 class Walk {
@@ -137,8 +139,8 @@ class Walk {
     const folder = { path: listed.path, entries: rules.without(listed) }
     this.tree.remember(folder.path, folder.entries)
     const recalled = await this.options.answers?.recall(this.tree, folder, rules.text)
-    const scanned = recalled ?? (yield* this.scan(folder, later === null))
-    if (scanned === null) return void later?.push(place)
+    const scanned = recalled ?? (yield* this.scan(folder, place, later))
+    if (scanned === null) return
     const { count, layouts, inside } = scanned
     this.runs += count > 0 ? 1 : 0
     this.checkpoints += count
@@ -157,13 +159,20 @@ class Walk {
     this.tree.forget(further.filter((path) => !this.kept.has(path)))
   }
 
-  /** Null for a run that may be none, which is asked again when all beside it is known. */
-  private async *scan(folder: Folder, takesRestarts: boolean): AsyncGenerator<WalkedRun, RecalledRun | null> {
+  /** Null for a run that may be none: it is put into `later`. */
+  private async *scan(
+    folder: Folder,
+    place: Place,
+    later: Place[] | null,
+  ): AsyncGenerator<WalkedRun, RecalledRun | null> {
     await this.options.memory?.enter(folder.path)
     const earlier = this.options.earlier?.runs.get(folder.path)
-    const checkpoints = earlier?.checkpoints ?? (await scanFolder(this.tree, folder))
-    if (!takesRestarts && isOwnRestart({ checkpoints })) {
+    const checkpoints = earlier?.checkpoints ?? place.checkpoints ?? (await scanFolder(this.tree, folder))
+    if (later !== null && isOwnRestart({ checkpoints })) {
       await this.options.memory?.leave()
+      // What remembers has to see what is read for it, and gives it from memory.
+      const { memory, answers } = this.options
+      later.push(memory === undefined && answers === undefined ? { ...place, checkpoints } : place)
       return null
     }
     if (checkpoints.length > 0) {
