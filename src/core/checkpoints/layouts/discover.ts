@@ -8,7 +8,7 @@ import type { Folder } from './layout.js'
 import { compareText, onFileSystemOf } from './folders.js'
 import { scanFolder } from './scan.js'
 import { holdsNoRun } from './folders-without-runs.js'
-import { withoutOwnRestarts } from './own-restarts.js'
+import { withoutRestartRuns } from './own-restarts.js'
 import { isDownloadCache } from './download-caches.js'
 import { foldersIn, layoutsOf, takenBy, walkRuns, type WalkedRun, type WalkOptions } from './walk.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
@@ -91,7 +91,7 @@ export async function* walkFrom(
 export async function findRuns(storage: ReadStorage, root: string, options: WalkOptions = {}): Promise<Run[]> {
   const runs: Run[] = []
   for await (const { run } of walkFrom(storage, root, options)) runs.push(run)
-  return withoutOwnRestarts(runs).sort((a, b) => compareText(a.path, b.path))
+  return withoutRestartRuns(runs).sort((a, b) => compareText(a.path, b.path))
 }
 
 /** For who answers without a run too. Throws as `loadRun` does where nothing is at `path` (absolute). */
@@ -236,7 +236,7 @@ async function searchBelow(storage: ReadStorage, root: Folder, most: number): Pr
 }
 
 function found(runs: readonly Run[], search: Omit<Search, 'runs'>): Search {
-  return { ...search, runs: withoutOwnRestarts(runs).sort((a, b) => compareText(a.path, b.path)) }
+  return { ...search, runs: withoutRestartRuns(runs).sort((a, b) => compareText(a.path, b.path)) }
 }
 
 function tooManyFolders(root: string, most: number): CkptError {

@@ -63,4 +63,4 @@ export {
   type WalkedRun,
   type WalkOptions,
 } from './walk.js'
-export { withoutOwnRestarts } from './own-restarts.js'
+export { withoutRestartRuns } from './own-restarts.js'

@@ -1,13 +1,26 @@
-/** Runs that a framework keeps for the restart of a job alone, and removes at its end (Keras' BackupAndRestore). */
-import type { Run } from '../../checkpoint.js'
+/** What a framework keeps for the restart of a job alone, and removes at its end (Keras' BackupAndRestore). */
+import type { Checkpoint, Run } from '../../checkpoint.js'
 import { findLayout } from './registry.js'
 
-/** They are runs where there is nothing else. */
-export function withoutOwnRestarts(runs: readonly Run[]): Run[] {
-  const others = runs.filter((run) => !isOwnRestart(run))
-  return [...(others.length === 0 ? runs : others)]
+/** Without those that are for a restart alone, which are checkpoints where there is nothing else. */
+export function withoutOwnRestarts(found: readonly Checkpoint[]): Checkpoint[] {
+  return othersIfAny(found, isForRestart)
 }
 
-export function isOwnRestart({ checkpoints }: Pick<Run, 'checkpoints'>): boolean {
-  return checkpoints.length > 0 && checkpoints.every(({ layout }) => findLayout(layout)?.isOwnRestart === true)
+/** The same of runs. */
+export function withoutRestartRuns(runs: readonly Run[]): Run[] {
+  return othersIfAny(runs, isRestartRun)
+}
+
+export function isRestartRun({ checkpoints }: Pick<Run, 'checkpoints'>): boolean {
+  return checkpoints.length > 0 && checkpoints.every(isForRestart)
+}
+
+function isForRestart({ layout }: Checkpoint): boolean {
+  return findLayout(layout)?.isOwnRestart === true
+}
+
+function othersIfAny<T>(all: readonly T[], isLast: (one: T) => boolean): T[] {
+  const others = all.filter((one) => !isLast(one))
+  return [...(others.length === 0 ? all : others)]
 }

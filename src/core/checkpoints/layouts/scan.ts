@@ -7,17 +7,13 @@ import { torchPlain } from './frameworks/torch-plain.js'
 import type { Folder } from './layout.js'
 import { findLayout, knownSpecs, ownMarker } from './registry.js'
 import { withResuming } from './missing-for-resume.js'
+import { withoutOwnRestarts } from './own-restarts.js'
 import { ScanTree } from './scan-tree.js'
 
 /** The folder's own checkpoints, of every layout. */
 export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
   const found = await scanSpecs(ScanTree.over(storage), folder, knownSpecs(), ownMarker())
   return withoutProducts(withResuming(withoutOwnRestarts(found)))
-}
-
-function withoutOwnRestarts(found: Checkpoint[]): Checkpoint[] {
-  const others = found.filter(({ layout }) => findLayout(layout)?.isOwnRestart !== true)
-  return others.length === 0 ? found : others
 }
 
 /** Whether there are any. */

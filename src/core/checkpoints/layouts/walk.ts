@@ -9,7 +9,7 @@ import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { Folder } from './layout.js'
 import { holdsNoRun } from './folders-without-runs.js'
-import { isOwnRestart } from './own-restarts.js'
+import { isRestartRun } from './own-restarts.js'
 import { isDownloadCache } from './download-caches.js'
 import { scanFolder } from './scan.js'
 import { ScanTree } from './scan-tree.js'
@@ -168,7 +168,7 @@ class Walk {
     await this.options.memory?.enter(folder.path)
     const earlier = this.options.earlier?.runs.get(folder.path)
     const checkpoints = earlier?.checkpoints ?? place.checkpoints ?? (await scanFolder(this.tree, folder))
-    if (later !== null && isOwnRestart({ checkpoints })) {
+    if (later !== null && isRestartRun({ checkpoints })) {
       await this.options.memory?.leave()
       // What remembers has to see what is read for it, and gives it from memory.
       const { memory, answers } = this.options

@@ -44,10 +44,6 @@ function partsByCount<T extends Counted>(rising: readonly T[]): T[][] {
   return parts
 }
 
-function isOtherState(one: Counted, another: Counted): boolean {
-  return one.count === another.count && differs(weightsOf(one), weightsOf(another))
-}
-
 function isContradicting(earlier: readonly Counted[], later: readonly Counted[]): boolean {
   return (
     haveOtherSettings(earlier, later) ||
@@ -61,7 +57,7 @@ function haveOtherWeights(earlier: readonly Counted[], later: readonly Counted[]
   const known = new Map(earlier.map((one) => [one.count, one]))
   return later.some((one) => {
     const other = known.get(one.count)
-    return other !== undefined && isOtherState(other, one)
+    return other !== undefined && differs(weightsOf(other), weightsOf(one))
   })
 }
 

@@ -3,7 +3,7 @@ import { canBeResumed, isResumable, type Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { openRun, openRuns } from './open-run.js'
-import { NoRunError, SeveralRunsError, withoutOwnRestarts } from '../../checkpoints/layouts/index.js'
+import { NoRunError, SeveralRunsError, withoutRestartRuns } from '../../checkpoints/layouts/index.js'
 import { asOne, oneJobOf, SeveralJobsError, type JobFolders } from './one-job.js'
 import type { StateLocation } from './run-with-state.js'
 
@@ -42,7 +42,7 @@ export async function openRunToGoOn(
 
 /** What is kept for a restart of its own alone is none to go on from beside others; lists of runs have it. */
 async function openToGoOn(storage: ReadStorage, path: string, stateLocation: StateLocation): Promise<Run[]> {
-  return withoutOwnRestarts(await openRuns(storage, path, stateLocation))
+  return withoutRestartRuns(await openRuns(storage, path, stateLocation))
 }
 
 /** What is damaged counts here: it may be the job's newest folder. */

@@ -35,6 +35,9 @@ const saved: Omit<Form, 'kind' | 'name'> = {
   resumable: (_, facts) => facts.get('#optimizer') !== false,
 }
 
+/** Behind the word comes whatever `checkpoint_suffix` is. */
+const [bestFile, lastFile] = [/^checkpoint_best(?![a-z]).*\.pt$/, /^checkpoint_last(?![a-z]).*\.pt$/]
+
 export const fairseq: LayoutSpec = {
   id: 'fairseq',
   title: 'fairseq',
@@ -61,7 +64,7 @@ export const fairseq: LayoutSpec = {
   ],
   needs: onlyCopies,
   judge: (facts) => [['val_loss', facts.get('#maximize') === true ? 'max' : 'min']],
-  best: /^checkpoint_best(?![a-z]).*\.pt$/,
+  best: bestFile,
   copies: { names: /^checkpoint(_best|_last|\.best_.+?)([-_.][-\w]+)?\.pt$/, by: ['file', 'content'] },
 }
 
@@ -90,9 +93,8 @@ function onlyCopies(there: readonly Fact[]): ReadonlyMap<string, string> {
   const alone = there.filter(({ sameAs, name }) => sameAs === undefined && !there.some((one) => one.sameAs === name))
   return new Map(
     alone.flatMap(({ name }): [string, string][] => {
-      if (/^checkpoint_last(?![a-z]).*\.pt$/.test(name))
-        return [[name, 'fairseq resumes from it, and it is the only copy']]
-      return /^checkpoint_best(?![a-z]).*\.pt$/.test(name) ? [[name, "the only copy of fairseq's best"]] : []
+      if (lastFile.test(name)) return [[name, 'fairseq resumes from it, and it is the only copy']]
+      return bestFile.test(name) ? [[name, "the only copy of fairseq's best"]] : []
     }),
   )
 }

@@ -33,7 +33,6 @@ const log: readonly FactSource[] = [
     by: 'epoch',
     requires: ['epoch'],
     key: rowOf,
-    offset: -1,
   })),
 ]
 

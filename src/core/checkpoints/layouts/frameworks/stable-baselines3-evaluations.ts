@@ -2,12 +2,11 @@
  * EvalCallback's `evaluations.npz` (stable_baselines3/common/callbacks.py): `timesteps`, and of each evaluation a row of
  * `results`, the rewards of its episodes. Their mean is what it takes its best by.
  */
-import type { Meta, MetaValue } from '../../../checkpoint.js'
+import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { elementTypes } from '../../../formats/bytes/elements.js'
 import { readSmallEntry, readZip, type ZipArchive } from '../../../formats/archives/zip.js'
 import type { ByteSource } from '../../../formats/bytes/byte-source.js'
 import { arrayType, parseNpyHeader } from '../../../formats/numpy/npy.js'
-import { isMeta } from '../../../checkpoint.js'
 import type { FileLook, Question } from '../spec.js'
 
 /** Bytes of one array. */
