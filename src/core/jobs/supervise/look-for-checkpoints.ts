@@ -1,7 +1,7 @@
 /** When to look for new checkpoints, and what a look finds: seldom where a look takes its time. */
 import type { Checkpoint } from '../../checkpoint.js'
 import type { Job } from './job-plan.js'
-import { CheckpointWatch } from './watch-checkpoints.js'
+import { CheckpointWatch, type LookOptions } from './watch-checkpoints.js'
 
 /** From the first start to the last end. */
 export class CheckpointLooks {
@@ -28,18 +28,27 @@ export class CheckpointLooks {
     return Math.min(most, isUrgent ? least : Math.max(least, rarely * this.took))
   }
 
-  /** `isOver`: nobody is left to write. `cutAt` is in Unix seconds: when the job was cut off, and perhaps a save. */
-  async find(isOver: boolean, cutAt: number | null = null): Promise<readonly Checkpoint[]> {
+  /** While the job lives. What a look finds amid which it ended (`isOver` aborts) is left for the last one. */
+  findLive(isOver: AbortSignal): Promise<readonly Checkpoint[]> {
+    return this.find({ thorough: false, hasEnded: () => isOver.aborted })
+  }
+
+  /** When nobody is left to write. `cutAt` is in Unix seconds: when the job was cut off, and perhaps a save. */
+  findLast(cutAt: number | null = null): Promise<readonly Checkpoint[]> {
+    return this.find({ thorough: true, cutAt })
+  }
+
+  private async find(options: Omit<LookOptions, 'now' | 'wait'>): Promise<readonly Checkpoint[]> {
     const { machine } = this.job
     const began = machine.now()
     let waited = 0
     const wait = async (milliseconds: number) => {
-      if (isOver) return
+      if (options.thorough) return
       const before = machine.now()
       await machine.sleep(milliseconds, this.signal)
       waited += machine.now() - before
     }
-    const found = await this.watch.look({ now: began, wait, thorough: isOver, cutAt })
+    const found = await this.watch.look({ ...options, now: began, wait })
     this.took = machine.now() - began - waited
     return found
   }

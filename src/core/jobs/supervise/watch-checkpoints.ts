@@ -15,6 +15,8 @@ export interface LookOptions {
   readonly thorough: boolean
   /** Unix seconds: when the job was cut off, and perhaps a save with it. Null: it lives, or came to its end. */
   readonly cutAt?: number | null
+  /** Asked when the look is over: true where the job has ended in the meantime. Then nothing counts as seen. */
+  readonly hasEnded?: () => boolean
 }
 
 export class CheckpointWatch {
@@ -52,6 +54,8 @@ export class CheckpointWatch {
       if (!(await isFirstSaveCut(this.storage, one, all, cutAt))) finished.push(one)
     }
     const settled = await markStillWritten(this.storage, finished, options)
+    // A save that the end cut off is still from then on: the last look knows of the end, and judges it.
+    if (options.hasEnded?.() === true) return []
     const whole = settled.filter(isSound)
     for (const checkpoint of whole) this.known.set(checkpoint.path, timeOf(checkpoint))
     // A run below the folder changes without a trace in it.

@@ -56,7 +56,9 @@ export class WatchedAttempt {
     const { looks, requests } = this.session
     const watchers = {
       findNew: (end: AttemptResult['end'] | null) =>
-        looks.find(end !== null, end === null || signalOf(end) === null ? null : machine.now()),
+        end === null
+          ? looks.findLive(this.running.isOver)
+          : looks.findLast(signalOf(end) === null ? null : machine.now()),
       onCheckpoint: (checkpoint: Checkpoint) => this.answerCheckpoint(checkpoint),
       findCause: (uptime: number) => this.findCause(uptime),
     }
@@ -74,7 +76,7 @@ export class WatchedAttempt {
 
   /** What the last of its processes have saved after the first had ended, oldest first. */
   async findLate(): Promise<readonly Checkpoint[]> {
-    const late = await this.session.looks.find(true)
+    const late = await this.session.looks.findLast()
     for (const checkpoint of late) await this.note(checkpoint)
     return late
   }
