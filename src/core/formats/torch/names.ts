@@ -342,6 +342,10 @@ const containers =
   /^(?:collections\.(?:OrderedDict|Counter|deque)|(?:builtins|__builtin__)\.(?:dict|list|tuple|set|frozenset))$/
 
 function insideOf(node: PickleInstance, manner: Manner, spend: Spend): readonly Child[] {
+  const compiled = compiledFrom(node)
+  if (compiled !== undefined) {
+    return [{ label: '_orig_mod', node: compiled, manner: manner === 'root' ? 'root' : 'module' }]
+  }
   const attributes = attributesOf(node, spend)
   if (mayBeModule(attributes) && (manner !== 'plain' || hasModules(attributes))) {
     return insideModule(moduleOf(attributes, spend), manner, spend)
@@ -407,9 +411,24 @@ const parts = new Set<PickleNode>(['_parameters', '_buffers', '_modules', '_non_
 /** A module has its parts among its first attributes: nn.Module makes them before a class adds its own. */
 const firstAttributes = 100
 
-/** True for what torch's nn.Module leaves behind. */
+/** True for what torch's nn.Module leaves behind, and for one that torch.compile made. */
 export function isModule(node: PickleNode): boolean {
+  return isPlainModule(node) || compiledFrom(node) !== undefined
+}
+
+function isPlainModule(node: PickleNode | undefined): boolean {
   return typeof node === 'object' && node !== null && 'states' in node && mayBeModule(attributesOf(node))
+}
+
+/**
+ * The module that one of torch.compile is made from again; its state_dict has it as `_orig_mod`
+ * (torch/_dynamo/eval_frame.py, `OptimizedModule.__reduce__`).
+ */
+function compiledFrom(node: PickleNode): PickleNode | undefined {
+  if (typeof node !== 'object' || node === null || !('callee' in node)) return undefined
+  if (globalName(node.callee) !== 'torch._dynamo.eval_frame.OptimizedModule') return undefined
+  const inner = itemsOf(node.args)?.[0]
+  return isPlainModule(inner) ? inner : undefined
 }
 
 function mayBeModule(attributes: readonly PicklePair[]): boolean {

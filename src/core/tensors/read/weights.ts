@@ -61,7 +61,13 @@ function matching({ parts, weights }: FileParts, wanted: string): FilePart[] {
   const byKey = parts.filter(({ path }) => path.endsWith(`.${wanted}`))
   if (byKey.length > 0) return byKey
   if (wanted === 'model') return weights.filter(({ role }) => role === 'model')
-  return parts.filter(({ role }) => role === wanted)
+  const byRole = parts.filter(({ role }) => role === wanted)
+  return wanted === 'ema' && byRole.length === 0 && hasTradedPlaces(parts) ? [...weights] : byRole
+}
+
+/** Lightning's WeightAveraging saves the averaged weights as the state_dict, and beside it those under training. */
+function hasTradedPlaces(parts: readonly FilePart[]): boolean {
+  return parts.some(({ path }) => path === 'current_model_state')
 }
 
 /**

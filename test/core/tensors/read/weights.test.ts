@@ -47,6 +47,22 @@ describe('the weights of a file', () => {
     },
   )
 
+  it.each([
+    ['compiled.pt', ''],
+    ['compiled-within.pt', 'model'],
+  ])('of a whole module that torch.compile made, in %s, have the names of its state_dict', async (name, path) => {
+    const weights = weightsOf(await opened(fixture(name)))
+    expect([namesOf(weights.file), weights.path]).toEqual([prefixed('_orig_mod.'), path])
+  })
+
+  it('that Lightning averages are its state_dict, as ema too; those under training have a key of their own', async () => {
+    const file = await opened(fixture('lightning-averaging.ckpt'))
+    const pathOf = (part?: string) => weightsOf(file, part).path
+    expect([pathOf(), pathOf('ema'), pathOf('current_model_state')]).toEqual([
+      ...['state_dict', 'state_dict', 'current_model_state'],
+    ])
+  })
+
   it('of a lone layer have its own names', async () => {
     expect(namesOf(weightsOf(await opened(fixture('lone.pt'))).file)).toEqual(['bias', 'weight'])
   })
