@@ -39,6 +39,8 @@ const sources = [
     'scripts/late-code.mjs',
     'scripts/usual-work.mjs',
     'bench/runs.mjs',
+    'test/fixtures/runs/nutshell',
+    'test/fixtures/runs/frameworks/hf_trainer/run',
     'scripts/help.mjs',
   ],
   ...['package-lock.json', 'node_modules/.package-lock.json'],

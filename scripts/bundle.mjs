@@ -9,6 +9,7 @@ import { builtinModules, createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
 import { build } from 'rolldown'
+import { minifySync } from 'rolldown/utils'
 import { withLateCode } from './late-code.mjs'
 import { reachedIn } from './usual-work.mjs'
 
@@ -152,8 +153,9 @@ export async function bundleProgram(root, folder, { define = {}, wrap = asFuncti
   const { plugins, ...input } = options(root, { cli: 'src/main.ts' }, define)
   const output = { ...form, entryFileNames: '[name].cjs', chunkFileNames: 'part-[name].cjs', codeSplitting: { groups } }
   const make = (plugin) => build({ ...input, write: false, plugins: [...plugins, plugin], output })
-  const { output: made } = await make(await byUsualWork(join(root, folder, 'draft'), make))
-  const files = made.filter(({ fileName }) => fileName !== program)
+  const lateFile = { fileName: latePart, code: '' }
+  const { output: made } = await make(await byUsualWork(join(root, folder, 'draft'), make, lateFile))
+  const files = [...made.filter(({ fileName }) => fileName !== program), lateFile]
   const codes = files.map(({ fileName, code }) => [fileName === lookPart ? program : fileName, wrap(toAscii(code))])
   const name = `${digest(codes.flat().join('\n'))} ${readJson(join(root, 'package.json')).version}`
   for (const [file, code] of codes) {
@@ -164,12 +166,14 @@ export async function bundleProgram(root, folder, { define = {}, wrap = asFuncti
 
 /** Rolldown makes the first load the second, and that the third: here they are one. */
 const [program, lookPart, runtimePart] = ['cli.cjs', 'part-look.cjs', 'part-rolldown-runtime.cjs']
+/** What the second puts aside. */
+const latePart = 'part-late.cjs'
 
 /**
  * A plugin that puts aside in the part for looking what its usual work never comes to (late-code.mjs). What it comes to
- * is seen in a draft of the program, which has the same text.
+ * is seen in a draft of the program, which has the same text. `lateFile` is given the code of what is put aside.
  */
-async function byUsualWork(folder, make) {
+async function byUsualWork(folder, make, lateFile) {
   const drafts = new Map()
   await make({ name: 'keep-draft', renderChunk: (code, { fileName }) => void drafts.set(fileName, code) })
   mkdirSync(folder, { recursive: true })
@@ -183,19 +187,20 @@ async function byUsualWork(folder, make) {
     renderChunk(code, { fileName }) {
       if (fileName !== lookPart) return code.replaceAll(`require("./${lookPart}")`, `require("./${program}").$late()`)
       if (code !== drafts.get(lookPart)) throw new Error(`${lookPart}: the draft has another text`)
-      const arranged = withPlainNode(withLateCode(code, isReached))
-      return arranged.replace(`require("./${runtimePart}")`, () => runtime)
+      const { now, late } = withLateCode(code, isReached, `./${latePart}`)
+      lateFile.code = minifySync(latePart, late, { ...form.minify, module: false }).code
+      return withPlainNode(now, code).replace(`require("./${runtimePart}")`, () => runtime)
     },
   }
 }
 
 /**
  * Node's own modules as they are: what rolldown makes of `import * as fs` is a copy with a getter for each name, and a
- * `default`, which takes a start half a millisecond.
+ * `default`, which takes a start half a millisecond. `all` is the code with what is put aside of it.
  */
-function withPlainNode(code) {
+function withPlainNode(code, all) {
   const copies = /^(node_\w+) = require_rolldown_runtime\.__toESM\(\1, 1\);$/gm
-  return code.replace(copies, (copy, name) => (code.includes(`${name}.default`) ? copy : ''))
+  return code.replace(copies, (copy, name) => (all.includes(`${name}.default`) ? copy : ''))
 }
 
 function asFunction(code) {

@@ -1,19 +1,19 @@
 /**
- * Splits a part of the program into what its usual work comes to and what it does not. The latter goes into a function
- * inside of the part, which makes all of it when something in it is first asked for: until then V8 keeps one function
- * in mind where there were thousands, and their tables are not filled.
+ * Splits a part of the program into what its usual work comes to and what it does not. The latter goes into a file of
+ * its own, which is loaded when something in it is first asked for: until then a start neither reads it nor compiles
+ * it, and its tables are not filled.
  *
- * What it means stays: functions, classes and constants are moved within the function that they were in, so that they
- * see the same names; of constants only those that are made without doing anything else; and each is made once.
+ * What it means stays: functions, classes and constants are moved, and given what they name of the rest; of constants
+ * only those that are made without doing anything else; and each is made once.
  */
 import { analyze } from 'eslint-scope'
 import { parseAst } from 'rolldown/parseAst'
 
 /**
- * `text` is the body of a function; `isReached(position)` tells what the usual work comes to. Gives the text with all
- * else made late.
+ * `text` is the body of a module; `isReached(position)` tells what the usual work comes to. Gives the text of two
+ * modules: `now`, and `late` with all else, which `now` asks for by the name `file`.
  */
-export function withLateCode(text, isReached) {
+export function withLateCode(text, isReached, file) {
   const program = parseAst(text, { lang: 'js', sourceType: 'script' })
   const parents = link(program)
   const source = { text, plain: plainFunctions(program, text) }
@@ -25,7 +25,7 @@ export function withLateCode(text, isReached) {
   }))
   const uses = usesOf(program, parents, declarations)
   markLate(declarations, uses, isReached)
-  return print(text, declarations, uses)
+  return print(text, declarations, uses, file)
 }
 
 /** The parent of each node; and a `range` in each, which eslint-scope reads. */
@@ -221,34 +221,52 @@ function isValue({ node }) {
   return node.type === 'VariableDeclaration' || node.type === 'VariableDeclarator'
 }
 
-function print(text, declarations, uses) {
+function print(text, declarations, uses, file) {
   const askedLate = uses.filter(({ from, to }) => to?.isLate && !from.isLate)
-  const edits = askedLate.map(({ identifier: { start, end, name }, isShort }) => {
-    const value = `($late(), $${name})`
-    return { start, end, text: isShort ? `${name}: ${value}` : value }
-  })
+  const askedBack = uses.filter(({ from, to }) => from.isLate && !to?.isLate)
+  const edits = [
+    ...askedLate.map((use) => edit(use, `($late(), $${use.identifier.name})`)),
+    ...askedBack.filter(({ isOfState }) => isOfState).map((use) => edit(use, stateFrom(use))),
+  ]
   const textOf = ({ node: { start, end }, kind }) => {
     const own = edited(text, start, end, edits)
     return kind === undefined ? own : `${kind} ${own};`
   }
-  const names = [...new Set(askedLate.map(({ to }) => to.name))]
-  const assigned = names.map((name) => `$${name} = ${name};`)
-  return `
-    ${declarations
-      .filter(({ isLate }) => !isLate)
-      .map(textOf)
-      .join('\n')}
+  const textsOf = (isLate) => declarations.filter((one) => one.isLate === isLate).map(textOf)
+  const names = namesOf(askedLate)
+  const states = namesOf(askedBack.filter(({ isOfState }) => isOfState))
+  const values = namesOf(askedBack).filter((name) => !states.includes(name))
+  const accessors = states.map((name) => `get ${name}() { return ${name} }, set ${name}($value) { ${name} = $value }`)
+  const now = `
+    ${textsOf(false).join('\n')}
     var $isMade${names.map((name) => `, $${name}`).join('')};
     function $late() { if (!$isMade) $make(); return exports }
     exports.$late = $late;
     function $make() {
-      ${declarations
-        .filter(({ isLate }) => isLate)
-        .map(textOf)
-        .join('\n')}
-      ${assigned.join('\n')}
+      ({ ${names.map((name) => `${name}: $${name}`).join(', ')} } =
+        require(${JSON.stringify(file)})(exports, { ${[...values, ...accessors].join(', ')} }));
       $isMade = true
     }`
+  const late = `
+    module.exports = (exports, $now) => {
+      const { ${values.join(', ')} } = $now;
+      ${textsOf(true).join('\n')}
+      return { ${names.join(', ')} }
+    }`
+  return { now, late }
+}
+
+function namesOf(uses) {
+  return [...new Set(uses.map(({ identifier }) => identifier.name))]
+}
+
+function edit({ identifier: { start, end, name }, isShort }, value) {
+  return { start, end, text: isShort ? `${name}: ${value}` : value }
+}
+
+/** A variable that functions change is asked for each time. What is called so must not take `$now` for its `this`. */
+function stateFrom({ identifier: { name }, isWrite }) {
+  return isWrite ? `$now.${name}` : `(0, $now.${name})`
 }
 
 function edited(text, start, end, edits) {

@@ -1,16 +1,32 @@
 /** What of a built program the usual work comes to: what scripts/bundle.mjs arranges it by. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { makeRun } from '../bench/runs.mjs'
 
+const fixtures = fileURLToPath(new URL('../test/fixtures/runs/', import.meta.url))
+
+/** As many have them, and the metric that each goes by: what SpeechBrain and the Trainer of transformers wrote themselves. */
+const usualRuns = [
+  { metric: 'WER', make: (path) => makeRun(dirname(path), checkpoints, 'plain', path) },
+  { metric: 'loss', make: (path) => cpSync(join(fixtures, 'nutshell'), path, { recursive: true }) },
+  {
+    metric: 'eval_loss',
+    make: (path) => cpSync(join(fixtures, 'frameworks/hf_trainer/run'), path, { recursive: true }),
+  },
+]
+
 /** Of a run, and of the folder above it. */
-const works = (run) => [
-  ['find', run, '--min', 'WER'],
+const works = (run, metric) => [
+  ['find', run, '--min', metric],
   ['list', run],
   ['find', dirname(run)],
 ]
+
+/** What leaves a state folder beside the run, as there is wherever ckpt has changed something. */
+const keep = (run, metric) => ['pin', run, '--best', '--min', metric]
 
 /** More than are looked at in one go: what a large run needs besides must not have all else made for it. */
 const checkpoints = 300
@@ -25,8 +41,17 @@ const starter = `
 export async function reachedIn(folder, file) {
   const place = mkdtempSync(join(tmpdir(), 'ckpt-usual-work-'))
   try {
-    const run = await makeRun(place, checkpoints, 'plain')
-    const coverage = works(run).map((args, index) => runWatched(folder, args, run, join(place, `${index}`)))
+    const coverage = []
+    for (const [index, usual] of usualRuns.entries()) {
+      const run = join(place, `${index}`, 'run')
+      mkdirSync(dirname(run))
+      await usual.make(run)
+      const watch = (args, name) => runWatched(folder, args, run, join(place, `seen-${index}-${name}`))
+      const watchAll = (name) => works(run, usual.metric).map((args, at) => watch(args, name + at))
+      coverage.push(...watchAll('bare'))
+      watch(keep(run, usual.metric), 'keep')
+      coverage.push(...watchAll('kept'))
+    }
     const reached = coverage.map((folderOf) => reachedOf(folderOf, join(folder, file)))
     return (position) => reached.some((one) => one[position] === 1)
   } finally {

@@ -4,28 +4,43 @@ import { describe, expect, it } from 'vitest'
 
 const script = fileURLToPath(new URL('../scripts/late-code.mjs', import.meta.url))
 const { withLateCode } = (await import(script)) as {
-  withLateCode: (text: string, isReached: (position: number) => boolean) => string
+  withLateCode: (text: string, isReached: (position: number) => boolean, file: string) => Modules
+}
+
+interface Modules {
+  readonly now: string
+  readonly late: string
 }
 
 /** The usual work comes to the lines that end with `// reached`. */
-function arranged(text: string): string {
+function arranged(text: string): Modules {
   const lines = text.split('\n')
   const starts = lines.map((_, index) => lines.slice(0, index).join('\n').length + (index === 0 ? 0 : 1))
-  return withLateCode(text, (position) => {
-    const line = lines[starts.findLastIndex((start) => start <= position)]
-    return line?.endsWith('// reached') === true
-  })
+  return withLateCode(
+    text,
+    (position) => {
+      const line = lines[starts.findLastIndex((start) => start <= position)]
+      return line?.endsWith('// reached') === true
+    },
+    './late.cjs',
+  )
 }
 
 type Exports = Record<string, (...args: unknown[]) => unknown>
 
 /** Runs it as bin/run.js does. */
-function run(text: string): Exports {
-  const exports: Exports = {}
-  const made = runInThisContext(`(function (exports) {${text}\n})`) as (exports: Exports) => void
-  made(exports)
-  return exports
+function run({ now, late }: Modules): Exports {
+  const load = (text: string, require: (id: string) => unknown) => {
+    const module = { exports: {} as Exports }
+    const made = runInThisContext(`(function (exports, require, module) {${text}\n})`) as Load
+    made(module.exports, require, module)
+    return module.exports
+  }
+  const loadLate = (id: string) => (id === './late.cjs' ? load(late, () => undefined) : undefined)
+  return load(now, loadLate)
 }
+
+type Load = (exports: Exports, require: (id: string) => unknown, module: { exports: Exports }) => void
 
 const program = `
 const usual = (list) => list.length; // reached
@@ -44,13 +59,13 @@ exports.shadow = (rare) => rare + 1;
 
 describe('code that the usual work does not come to', () => {
   it('is not made before something in it is asked for', () => {
-    const text = arranged(`${program}\nconst noticed = Object.keys(exports).map((name) => name + "!");`)
-    expect(text.slice(text.indexOf('function $make'))).toContain('const noticed')
-    expect(text.slice(0, text.indexOf('$isMade'))).not.toContain('function rare')
+    const { now, late } = arranged(`${program}\nconst noticed = Object.keys(exports).map((name) => name + "!");`)
+    expect(late).toContain('const noticed')
+    expect(now).not.toContain('function rare')
   })
 
   it('does the same', () => {
-    const [before, after] = [run(program), run(arranged(program))]
+    const [before, after] = [run({ now: program, late: '' }), run(arranged(program))]
     for (const list of [[], [1], [1, 2], [1, 2, 3]]) expect(after['ask']?.(list)).toEqual(before['ask']?.(list))
     expect(after['shadow']?.(1)).toBe(2)
   })
@@ -66,8 +81,8 @@ describe('code that the usual work does not come to', () => {
   it('leaves what does something when it is made, and what is written to, where they are', () => {
     const lines = ['const now = Date.now();', 'function f() {}', 'f = () => 1;', 'const v = f();']
     const state = ['let n = 0;', 'function up() { n += 1; }', 'const first = n;', 'up();']
-    const text = arranged([...lines, ...state].join('\n'))
-    expect(text.slice(text.indexOf('function $make'))).not.toMatch(/Date|function f|const v|const first/)
+    const { late } = arranged([...lines, ...state].join('\n'))
+    expect(late).not.toMatch(/Date|function f|const v =|const first/)
   })
 
   it('is also a class with fields, what is marked as pure, what a plain function gives, and one of several variables', () => {
@@ -81,25 +96,42 @@ describe('code that the usual work does not come to', () => {
       'exports.now = () => [now]; // reached',
       'exports.rest = () => [bad.size, Own.most, new Own().count() > 0, table];',
     ]
-    const text = arranged(lines.join('\n'))
-    expect(text.slice(text.indexOf('function $make'))).toMatch(/const bad[^]*var Own[^]*const table/)
-    expect(text.slice(0, text.indexOf('$isMade'))).toMatch(/const now/)
-    const exports = run(text)
+    const made = arranged(lines.join('\n'))
+    expect(made.late).toMatch(/const bad[^]*var Own[^]*const table/)
+    expect(made.now).toMatch(/const now/)
+    const exports = run(made)
     expect(exports['now']?.()).toEqual([expect.any(Number)])
     expect(exports['rest']?.()).toEqual([2, 3, true, 3])
   })
 
   it('leaves a class where it is that does something when it is made, and a variable that is changed', () => {
     const lines = ['class Counted { static { globalThis.made = 1; } }', 'class Timed { static now = Date.now(); }']
-    const text = arranged([...lines, 'let list = []; list = [1];'].join('\n'))
-    expect(text.slice(text.indexOf('function $make'))).not.toMatch(/class|list/)
+    const { late } = arranged([...lines, 'let list = []; list = [1];'].join('\n'))
+    expect(late).not.toMatch(/class|list/)
   })
 
   it('takes what is needed at once to make something that stays along with it', () => {
-    const text = arranged(
+    const { now } = arranged(
       'const words = new Set(["a"]);\nclass Base {}\nclass Own extends Base { static all = [Date.now(), words]; } // reached',
     )
-    expect(text.slice(0, text.indexOf('$isMade'))).toMatch(/new Set[^]*class Base[^]*class Own/)
+    expect(now).toMatch(/new Set[^]*class Base[^]*class Own/)
+  })
+
+  it('sees and changes the variables of the rest, and calls what is in them by itself', () => {
+    const lines = [
+      'let told = [], tell = function (word) { told.push([word, this === undefined || this === globalThis]); };',
+      'function clear() { told = []; tell = (word) => told.push(word); } // reached',
+      'exports.clear = () => clear(); // reached',
+      'exports.told = () => told; // reached',
+      'function rare() { tell("a"); let last = 0; ({ told } = { told: [...told, last++] }); return { told, tell }; }',
+      'exports.rare = () => rare();',
+    ]
+    const exports = run(arranged(lines.join('\n')))
+    expect(exports['rare']?.()).toMatchObject({ told: [['a', true], 0] })
+    expect(exports['told']?.()).toEqual([['a', true], 0])
+    exports['clear']?.()
+    exports['rare']?.()
+    expect(exports['told']?.()).toEqual(['a', 0])
   })
 
   it('has its exports put off too, but for where a program begins', () => {

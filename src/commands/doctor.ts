@@ -1,6 +1,6 @@
 /** `ckpt doctor`: what could go wrong with this installation and with a run, and what to do about it. */
 import { basename, dirname, resolve } from 'node:path'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { runArgument, stateFlag } from '../cli/flags/common-flags.js'
@@ -49,7 +49,7 @@ Slurm, and the problems of the run, each with the command that mends it. Exit st
     const path = resolve(this.args.run)
     await refuseAbsent(this.storage, path)
     const run = await this.open(path)
-    const fileSystem = await fileSystemFacts(this.storage, run === null ? path : dirname(run.path))
+    const fileSystem = await fileSystemFacts(this.storage, run === null ? folderAt(path) : dirname(run.path))
     const problems = run === null ? [] : await this.problemsOf(run)
     const shell = basename(process.env['SHELL'] ?? '')
     const cleared = this.flags['clear-cache']
@@ -110,6 +110,11 @@ Slurm, and the problems of the run, each with the command that mends it. Exit st
 
 /** What keeps it from a run, and not from all else. */
 const answered: ReadonlySet<ErrorCode> = new Set(['not-found', 'usage', 'refused'])
+
+/** The folder that `path` is, or that it lies in. */
+function folderAt(path: string): string {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === false ? dirname(path) : path
+}
 
 function runtime(): string {
   const { bun } = process.versions

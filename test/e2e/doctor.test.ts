@@ -40,6 +40,7 @@ describe('ckpt doctor', () => {
     writeFileSync(join(folder, 'file'), '')
     const { stdout } = await ckpt(['doctor', join(folder, 'file')])
     expect(stdout).toMatch(/run +not looked at: .*is a file, not a folder/)
+    expect(stdout).toMatch(/file system .*locks: yes, syncs: yes/)
   })
 
   it('answers where there is no run', async () => {

@@ -282,6 +282,21 @@ describe('the trash', () => {
     expect((await ckpt(['trash', 'restore', oldest], { cwd: run })).stderr).toMatch(/ckpt trash list \.\n/)
   })
 
+  it('says the path to type where name and run were given apart, and that there is nothing in it', async () => {
+    const run = makeRun(epochs(2))
+    const [oldest = ''] = namesIn(run)
+    expect(await ckpt(['trash', 'list', run])).toMatchObject({ status: 0, stderr: `the trash of ${run} is empty\n` })
+    expect(await ckpt(['trash', 'list', run, '--json'])).toMatchObject({ status: 0, stderr: '' })
+    await ckpt(['prune', run, '--keep', '1', '--trash', '--verify', 'quick', '--yes'])
+    for (const args of [
+      [oldest, run],
+      [run, oldest],
+    ]) {
+      const { status, stderr } = await ckpt(['trash', 'restore', ...args])
+      expect([status, stderr]).toEqual([3, expect.stringContaining(`ckpt trash restore ${join(run, oldest)}\n`)])
+    }
+  })
+
   it('is emptied of what is old enough, and asks', async () => {
     const run = makeRun(epochs(3))
     await ckpt(['prune', run, '--keep', '1', '--trash', '--verify', 'quick', '--yes'])

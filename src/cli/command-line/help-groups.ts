@@ -7,8 +7,8 @@ export interface HelpGroup {
 }
 
 export const helpGroups: readonly HelpGroup[] = [
-  { title: 'LOOK', names: ['list', 'runs', 'du', 'show', 'find', 'plot', 'watch', 'report', 'log', 'layouts'] },
-  { title: 'CLEAN', names: ['prune', 'gc', 'rm', 'pin', 'unpin', 'demote', 'trash', 'verify', 'doctor'] },
+  { title: 'LOOK', names: ['list', 'show', 'runs', 'du', 'find', 'plot', 'report', 'watch', 'log', 'layouts'] },
+  { title: 'CLEAN', names: ['prune', 'rm', 'pin', 'unpin', 'demote', 'trash', 'gc', 'verify', 'doctor'] },
   { title: 'JOBS', names: ['recover', 'run', 'submit', 'stop', 'stalled', 'save'] },
   { title: 'TENSORS', names: ['tensors', 'diff', 'transfer', 'average', 'convert', 'export', 'pretrain'] },
 ]

@@ -55,6 +55,8 @@ const flags = () =>
     all(['lowest', 'minimize', 'smallest'], 'min'),
     all(['highest', 'maximize', 'largest', 'greatest'], 'max'),
     all(['n', 'top', 'count', 'head', 'max-count', 'first', 'num', 'limit', 'lines', 'k'], 'num', 'limit', 'last'),
+    all(['last', 'latest', 'newest'], 'num', 'limit', 'keep'),
+    all(['best'], 'min', 'max'),
     all(['format', 'output-format', 'fmt'], 'to', 'json'),
     all(['porcelain', 'machine', 'script'], 'json'),
     all(['force', 'f', 'rf', 'fr', 'no-confirm', 'assume-yes', 'non-interactive', 'confirm'], 'yes'),

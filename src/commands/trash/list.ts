@@ -2,6 +2,7 @@
 import { BaseCommand } from '../../cli/base-command.js'
 import { runArgument, stateFlag } from '../../cli/flags/common-flags.js'
 import { renderTrash, trashDocument } from '../../render/trash.js'
+import { printable } from '../../render/printable.js'
 import { plural } from '../../render/units.js'
 import { quoteWord } from '../../core/formats/text/shell-words.js'
 import { openRunTrash, trashElsewhere } from '../../core/runs/from-trash/run-trash.js'
@@ -22,6 +23,7 @@ export default class TrashList extends BaseCommand<typeof TrashList> {
       const command = `ckpt trash list ${quoteWord(this.args.run)} ${flag}`
       this.alert(`${plural(entries.length, 'checkpoint')} more in the trash of another state folder: ${command}`)
     }
+    if (contents.entries.length === 0 && !this.wantsJson) this.note(`the trash of ${printable(run)} is empty`)
     this.answer({ run, trash: contents.entries.map(trashDocument) }, () => renderTrash(contents.entries, this.now()))
   }
 }

@@ -1,5 +1,5 @@
 /** `ckpt trash restore`: puts checkpoints back into their run. */
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../../cli/base-command.js'
 import { whyFailed } from '../../core/changes/disposal/index.js'
@@ -77,11 +77,13 @@ names it again unless it names a newer one. Nothing is overwritten: where the na
   }
 
   private async findEntry(argument: string): Promise<Named<TrashEntry>> {
-    const named = await findRemembered(this.storage, argument, '.', async (run, name) => {
-      const { entries } = await readTrash(this.storage, await stateFolderOf(this.storage, run, this.flags.state))
-      return entries.find((entry) => entry.name === name || entry.id === name)
-    })
+    const named = await this.remembered(argument)
     if (named !== null) return named
+    const path = await this.pathBelowOther(argument)
+    if (path !== null) {
+      const hint = `a checkpoint is named by the path that it had: ckpt trash restore ${quoteWord(path)}`
+      throw new CkptError('no-match', `${resolve(argument)}: nothing in the trash had that name`, { hint })
+    }
     const flag = await this.flagOfOther(argument)
     throw new CkptError('no-match', `${resolve(argument)}: nothing in the trash had that name`, {
       hint:
@@ -89,6 +91,23 @@ names it again unless it names a newer one. Nothing is overwritten: where the na
           ? `see what there is: ckpt trash list ${quoteWord(await this.runNear(argument))}`
           : `it lies in another state folder: ckpt trash restore ${quoteWord(argument)} ${flag}`,
     })
+  }
+
+  private remembered(argument: string): Promise<Named<TrashEntry> | null> {
+    return findRemembered(this.storage, argument, '.', async (run, name) => {
+      const { entries } = await readTrash(this.storage, await stateFolderOf(this.storage, run, this.flags.state))
+      return entries.find((entry) => entry.name === name || entry.id === name)
+    })
+  }
+
+  /** Of `NAME RUN` and `RUN NAME`: the path of NAME in that run, where its trash has it. */
+  private async pathBelowOther(argument: string): Promise<string | null> {
+    const { checkpoint } = this.args
+    const pairs = checkpoint.flatMap((other) => [join(other, argument), join(argument, other)])
+    for (const path of checkpoint.length === 2 ? pairs : []) {
+      if ((await this.remembered(path)) !== null) return path
+    }
+    return null
   }
 
   /** The run that was named instead of a checkpoint, or that the name lies in; else a word that stands for it. */

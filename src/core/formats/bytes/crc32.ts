@@ -27,11 +27,13 @@ export function fastCrc32(): FastCrc32 | null {
 const addOn = '@node-rs/crc32'
 
 /** The one-file executable has no add-on in it (scripts/build-binary.mjs), and bun would look for one in the working folder. */
-const isInsideExecutable = import.meta.url.startsWith('file:///$bunfs/')
+function isInsideExecutable(): boolean {
+  return import.meta.url.startsWith('file:///$bunfs/')
+}
 
 /** It is optional: there are machines that it was not built for. */
 function loadAddOn(): FastCrc32 | null {
-  if (isInsideExecutable) return null
+  if (isInsideExecutable()) return null
   try {
     const require = createRequire(import.meta.url)
     const { crc32 } = require(addOn) as { crc32: Crc32 }

@@ -43,27 +43,31 @@ const limits = {
 
 const ones = (count: number): number[] => Array.from({ length: count }, () => 1)
 const rare = (count: number): number[] => Array.from({ length: count }, () => -1)
-/** RFC 8878, 3.1.1.3.2.2.1 to .3. */
-const usual: Tables = {
-  lengths: fseTable({
-    log: 6,
-    counts: [
-      4,
-      3,
-      ...[2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2],
-      1,
-      1,
-      1,
-      ...[2, 2, 2, 2, 2, 2, 2, 2, 2],
-      3,
-      2,
-      ...ones(5),
-      ...rare(4),
-    ],
-  }),
-  offsets: fseTable({ log: 5, counts: [...ones(6), 2, 2, 2, ...ones(15), ...rare(5)] }),
-  matches: fseTable({ log: 6, counts: [1, 4, 3, 2, 2, 2, 2, 2, 2, ...ones(37), ...rare(7)] }),
+/** RFC 8878, 3.1.1.3.2.2.1 to .3. Made when a block first asks for it: a start would wait for it. */
+function usualTables(): Tables {
+  return (usual ??= {
+    lengths: fseTable({
+      log: 6,
+      counts: [
+        4,
+        3,
+        ...[2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2],
+        1,
+        1,
+        1,
+        ...[2, 2, 2, 2, 2, 2, 2, 2, 2],
+        3,
+        2,
+        ...ones(5),
+        ...rare(4),
+      ],
+    }),
+    offsets: fseTable({ log: 5, counts: [...ones(6), 2, 2, 2, ...ones(15), ...rare(5)] }),
+    matches: fseTable({ log: 6, counts: [1, 4, 3, 2, 2, 2, 2, 2, 2, ...ones(37), ...rare(7)] }),
+  })
 }
+
+let usual: Tables | undefined
 
 /** Puts all that a block unpacks to into `out`. Throws FormatError. */
 export function unpackSequences(
@@ -144,7 +148,7 @@ function readTables(
     throw brokenZstd('ends before its sequences, or they are packed in an unknown way')
   let next = start + 1
   const read = (kind: keyof Tables, mode: number): FseTable => {
-    if (mode === 0) return usual[kind]
+    if (mode === 0) return usualTables()[kind]
     if (mode === 3) {
       if (previous === null) throw brokenZstd('sequences with the table of a block that has none')
       return previous[kind]
