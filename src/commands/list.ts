@@ -43,6 +43,7 @@ import {
   recursiveFlag,
   runArgument,
   selectionFlags,
+  sortFlag,
   verifyFlag,
   stateFlag,
   walkFlags,
@@ -89,11 +90,7 @@ Exit status 3 when nothing matches.`
   static override args = { run: runArgument }
   static override flags = {
     ...selectionFlags,
-    sort: Flags.string({
-      helpValue: 'COLUMN',
-      description: 'order the rows by this column or key, ascending; -COLUMN for descending',
-      parse: async (text) => text.trim(),
-    }),
+    sort: sortFlag,
     columns: Flags.string({
       helpValue: 'A,B,…',
       description: 'show these columns: name, age, epoch, any key of the meta; or add and take away: +lr,-loss',

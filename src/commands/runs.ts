@@ -2,8 +2,8 @@
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { changedColumns, parseColumns, refuseUnknown, type ColumnChoice } from '../cli/flags/columns.js'
-import { checked, selectionFlags, stateFlag, verifyFlag, walkFlags } from '../cli/flags/common-flags.js'
+import { changedColumns, columnsOfRuns, parseColumns, refuseUnknown, type ColumnChoice } from '../cli/flags/columns.js'
+import { checked, selectionFlags, sortFlag, stateFlag, verifyFlag, walkFlags } from '../cli/flags/common-flags.js'
 import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/flags/query.js'
 import { compareText } from '../core/checkpoints/layouts/index.js'
 import { describeUnknownKey, rank, settingPrefix, unknownInAll, type Order } from '../core/choosing/selection/index.js'
@@ -16,7 +16,8 @@ import {
   type RunSummary,
 } from '../core/runs/index.js'
 import { varyingSettings } from '../render/leaderboard.js'
-import { describeTotal, isKey, renderRuns, summaryDocument } from '../render/runs.js'
+import { describeTotal, isKey, renderRuns, sortRuns, summaryDocument } from '../render/runs.js'
+import { nameOfSort } from '../render/sort-rows.js'
 import { warningsOfRuns } from '../render/warnings-of-runs.js'
 
 /** Rows of a table on a terminal unless --limit or --all says otherwise. */
@@ -24,19 +25,6 @@ const screenful = 50
 
 /** Columns of hyper-parameters that nobody asked for. */
 const mostSettings = 12
-
-const plainColumns = [
-  'run',
-  'layout',
-  'checkpoints',
-  'latest',
-  'step',
-  'epoch',
-  'best',
-  'best-checkpoint',
-  'health',
-  'size',
-]
 
 export default class Runs extends BaseCommand<typeof Runs> {
   static override isReader = true
@@ -63,9 +51,10 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
     ...selectionFlags,
     columns: Flags.string({
       helpValue: 'A,B,…',
-      description: `show these columns: ${plainColumns.join(', ')}, run-name, any key of the meta, or hyper-parameter; or add and take away: +lr,-layout`,
+      description: `show these columns: ${columnsOfRuns.join(', ')}, run-name, any key of the meta, or hyper-parameter; or add and take away: +lr,-layout`,
       parse: checked(parseColumns),
     }),
+    sort: sortFlag,
     limit: Flags.integer({ helpValue: 'N', min: 0, description: 'at most this many rows' }),
     all: Flags.boolean({ description: 'every row and every column, also on a terminal', exclusive: ['limit'] }),
     verify: verifyFlag('look into the files: none, quick (headers), deep (every byte)', 'none'),
@@ -90,8 +79,7 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
     const order = onlyOrder(query)
     const matching = found.filter(({ matching: count, best }) => count > 0 && (order === undefined || best !== null))
     matching.sort(byPath)
-    const sorted = order === undefined ? matching : byBest(matching, order, this.now())
-    const rows = sorted.slice(0, this.limit)
+    const rows = this.inOrder(matching, order).slice(0, this.limit)
     const document = { runs: rows.map(summaryDocument), unreadable: this.unreadable }
     if (matching.length === 0) {
       this.failWith(document)
@@ -102,7 +90,7 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
         true,
       )
     }
-    const usual = order === undefined ? plainColumns : this.leaderboard(rows, order)
+    const usual = order === undefined ? columnsOfRuns : this.leaderboard(rows, order)
     const columns = withRun(changedColumns(usual, this.choice, isKey))
     const view = {
       root,
@@ -130,6 +118,17 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
     return choice.kind === 'these' ? choice.names : choice.added
   }
 
+  /** The column that --sort names. */
+  private get sortedBy(): readonly string[] {
+    return this.flags.sort === undefined ? [] : [nameOfSort(this.flags.sort)]
+  }
+
+  private inOrder(matching: readonly RunSummary[], order: Order | undefined): readonly RunSummary[] {
+    const { sort } = this.flags
+    const ranked = order === undefined ? matching : byBest(matching, order, this.now())
+    return sort === undefined ? ranked : sortRuns(ranked, sort, { isRanked: order !== undefined, now: this.now() })
+  }
+
   /** What tells the runs apart, the value that ranks them, and where it was reached. */
   private leaderboard(rows: readonly RunSummary[], order: Order): string[] {
     const shadowed = new Set(rows.flatMap(({ best }) => [...(best?.checkpoint.settings?.shadowed ?? [])]))
@@ -152,9 +151,9 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
       query,
       order: onlyOrder(query),
       verify: this.flags.verify,
-      names: this.added.filter(isKey),
+      names: [...this.added, ...this.sortedBy].filter(isKey),
       withSettings: this.wantsJson || query.orders.length > 0,
-      withName: this.wantsJson || this.added.includes('run-name'),
+      withName: this.wantsJson || [...this.added, ...this.sortedBy].includes('run-name'),
       now: this.now(),
     }
     return this.walk(this.flags, async (walking) => {

@@ -2,6 +2,7 @@
 import { addTo } from '../core/grouped.js'
 import type { Checkpoint } from '../core/checkpoint.js'
 import { isoTime } from './checkpoints.js'
+import { sortBy } from './sort-rows.js'
 import { describeValue, namedBests, scopeOf } from '../core/choosing/selection/index.js'
 
 /** By path: `latest`, `best WER loss`, `named best` (with the metric where no `best` names it), `impossible ACC`. `aside` tells by name why jobs do not start from one. */
@@ -51,26 +52,5 @@ export function bestByPath(best: ReadonlyMap<string, Checkpoint>): Map<string, S
 
 /** By any column or key, `-` before it for descending; those without a value come last. */
 export function sortRows(checkpoints: readonly Checkpoint[], column: string, now: number): Checkpoint[] {
-  const descending = column.startsWith('-')
-  const name = descending ? column.slice(1) : column
-  const keyed = checkpoints.map((checkpoint) => ({ checkpoint, value: scopeOf(checkpoint, now).get(name) }))
-  return keyed.sort((a, b) => compare(a.value, b.value, descending ? -1 : 1)).map(({ checkpoint }) => checkpoint)
-}
-
-function compare(a: unknown, b: unknown, direction: 1 | -1): number {
-  const kinds = kindOf(a) - kindOf(b)
-  if (kinds !== 0) return kinds
-  if (isComparable(a) && isComparable(b)) return a < b ? -direction : a > b ? direction : 0
-  return 0
-}
-
-function isComparable(value: unknown): value is number | bigint | string | boolean {
-  return kindOf(value) < 3
-}
-
-/** Numbers first, then texts; NaN and what has no order last. */
-function kindOf(value: unknown): number {
-  if (typeof value === 'number' && Number.isNaN(value)) return 3
-  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return 1
-  return typeof value === 'string' ? 2 : 4
+  return sortBy(checkpoints, column, (checkpoint, name) => scopeOf(checkpoint, now).get(name))
 }

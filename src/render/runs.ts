@@ -1,12 +1,14 @@
 /** Many runs, one row each. */
 import { relative } from 'node:path'
 import { timeOf, type Checkpoint, type Grade } from '../core/checkpoint.js'
+import { scopeOf } from '../core/choosing/selection/index.js'
 import type { BestOfRun, RunSummary } from '../core/runs/index.js'
 import { columnFor as checkpointColumn, isMetaColumn } from './checkpoints.js'
 import { painter, type Paint } from './colours.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { valuesOf } from './settings.js'
+import { sortBy } from './sort-rows.js'
 import { hiddenBy, laterLeaveFirst, renderTable, staying, type Column } from './table.js'
 import { formatAge, formatNumber, formatSize, numberOrDash, plural } from './units.js'
 
@@ -96,6 +98,32 @@ function columnOf(name: string, context: ColumnContext): Column<RunSummary> {
       return checkpoint === null ? '-' : cell({ checkpoint, marks: [] })
     },
   }
+}
+
+const sortedAs: Readonly<Record<string, (summary: RunSummary, now: number) => unknown>> = {
+  run: ({ path }) => path,
+  path: ({ path }) => path,
+  'run-name': ({ name }) => name,
+  layout: ({ layouts }) => layouts.join(','),
+  checkpoints: ({ count }) => count,
+  latest: ({ latest }, now) => (latest === null ? null : scopeOf(latest, now).get('age')),
+  best: ({ best }) => best?.value,
+  'best-checkpoint': ({ best }) => best?.checkpoint.name,
+  health: ({ grades }) => describeGrades(grades),
+  size: ({ size }) => size,
+}
+
+/** By any column, or key of the row's checkpoint, `-` before it for descending; those without a value come last. */
+export function sortRuns(
+  rows: readonly RunSummary[],
+  column: string,
+  { isRanked, now }: Pick<ColumnContext, 'isRanked' | 'now'>,
+): RunSummary[] {
+  return sortBy(rows, column, (summary, name) => {
+    if (!isOfCheckpoint(name)) return sortedAs[name]?.(summary, now)
+    const checkpoint = checkpointOf(summary, isRanked)
+    return checkpoint === null ? null : scopeOf(checkpoint, now).get(name)
+  })
 }
 
 /** Relative to where the search began on a terminal; absolute for a script. */

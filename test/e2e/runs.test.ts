@@ -53,6 +53,19 @@ describe('ckpt runs', () => {
     expect((await rows([root, '--min', 'WER', '--limit', '1'])).map(([run]) => run)).toEqual([join(root, 'wide/save')])
   })
 
+  it('sorts the rows by a column or a key of the newest checkpoint, those without a value last', async () => {
+    const order = async (column: string) =>
+      (await document([root, '--sort', column])).runs.map(({ run }) => relative(root, dirname(run)))
+    expect(await order('-checkpoints')).toEqual(['wide', 'narrow', 'other'])
+    expect(await order('size')).toEqual([...(await order('-size'))].reverse())
+    expect(await order('-run')).toEqual(['wide', 'other', 'narrow'])
+    expect(await order('WER')).toEqual(['wide', 'narrow', 'other'])
+    expect(await order('-WER')).toEqual(['narrow', 'wide', 'other'])
+    const { status, stderr } = await ckpt(['runs', root, '--sort', 'nothing'])
+    expect(status).toBe(2)
+    expect(stderr).toContain('nothing')
+  })
+
   it('shows the columns asked for, of the best checkpoint where runs are ranked', async () => {
     expect(await rows([root, '--min', 'WER', '--columns', 'epoch,run'])).toEqual([
       ['6', join(root, 'wide/save')],

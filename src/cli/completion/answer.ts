@@ -91,9 +91,9 @@ async function valuesOf(
   if (spec.helpValue === 'EXPR') return values(await metaKeys(here.storage, run), beforeName(typed), true)
   if (flag === 'training') return values(['newest', 'all'])
   if (flag === 'sort') {
-    return values(await columnNamesOf(here.storage, run), typed.startsWith('-') ? '-' : '')
+    return values(await columnNamesOf(here.storage, run, command), typed.startsWith('-') ? '-' : '')
   }
-  if (flag === 'columns') return values(await columnNamesOf(here.storage, run), beforeColumn(typed), true)
+  if (flag === 'columns') return values(await columnNamesOf(here.storage, run, command), beforeColumn(typed), true)
   if (flag === 'key') return values(await fileKeys(here.storage, run))
   if (flag === 'require') return values(await fileKeys(here.storage, run), beforeItem(typed), true)
   if (flag === 'keep-every') return values(['epoch=', 'step='], '', true)

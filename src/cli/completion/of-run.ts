@@ -8,6 +8,7 @@ import { openRunAt } from '../../core/runs/index.js'
 import { loadByWord } from '../../core/runs/opening/checkpoint-by-word.js'
 import { openRunTrash } from '../../core/runs/from-trash/run-trash.js'
 import type { ReadStorage, Storage } from '../../core/storage/storage.js'
+import { columnsOfRuns } from '../flags/columns.js'
 
 /** Metrics first, then whatever else is a number. */
 export async function metricKeysOf(storage: Storage, folder: string): Promise<string[]> {
@@ -23,9 +24,10 @@ export async function metaKeys(storage: Storage, folder: string): Promise<string
 /** Names that every checkpoint has in expressions (docs/choosing.md). */
 const builtIn = ['name', 'time', 'age', 'size', 'step', 'epoch', 'layout', 'health', 'files']
 
-export async function columnNamesOf(storage: Storage, folder: string): Promise<string[]> {
+export async function columnNamesOf(storage: Storage, folder: string, command: string): Promise<string[]> {
   const keys = await metaKeys(storage, folder)
-  return unique([...keys, 'path', 'run', 'resumable', 'marks'])
+  const further = command === 'runs' ? [...columnsOfRuns, 'run-name'] : ['resumable', 'marks']
+  return unique([...keys, 'path', 'run', ...further])
 }
 
 export async function checkpointNames(storage: Storage, folder: string): Promise<string[]> {

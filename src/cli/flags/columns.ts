@@ -3,6 +3,20 @@ import { CkptError } from '../../core/errors.js'
 import { builtInNames, describeUnknownKey, type UnknownKey } from '../../core/choosing/selection/index.js'
 import { quoteWord } from '../../core/formats/text/shell-words.js'
 
+/** What `ckpt runs` shows of each run where nothing else is asked for. */
+export const columnsOfRuns = [
+  'run',
+  'layout',
+  'checkpoints',
+  'latest',
+  'step',
+  'epoch',
+  'best',
+  'best-checkpoint',
+  'health',
+  'size',
+]
+
 export type ColumnChoice =
   | { readonly kind: 'these'; readonly names: readonly string[] }
   | { readonly kind: 'changed'; readonly added: readonly string[]; readonly removed: readonly string[] }

@@ -151,6 +151,12 @@ export const quietFlag = (when = '') =>
     description: `${when}leave a run alone that was written to in this time`,
   })
 
+export const sortFlag = Flags.string({
+  helpValue: 'COLUMN',
+  description: 'order the rows by this column or key, ascending; -COLUMN for descending',
+  parse: async (text) => text.trim(),
+})
+
 export const dryRunFlag = Flags.boolean({ char: 'n', description: 'show what would be done and change nothing' })
 
 export const stateFlag = Flags.directory({

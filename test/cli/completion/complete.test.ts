@@ -56,6 +56,11 @@ const spec: CompletionSpec = {
     flags: { into: flag({ helpValue: 'DIR' }) },
   },
   save: { summary: 'Save', args: [{ name: 'run', multiple: false }], flags: { file: flag({ helpValue: 'KEY=PATH' }) } },
+  runs: {
+    summary: 'Runs',
+    args: [{ name: 'root', multiple: false }],
+    flags: { columns: flag({ helpValue: 'A,B,…' }), sort: flag({ helpValue: 'COLUMN' }) },
+  },
   'trash list': { summary: 'List', args: [{ name: 'run', multiple: false }], flags: {} },
 }
 
@@ -74,7 +79,7 @@ const valuesAt = async (typed: string, folder?: string) =>
 
 describe('completion without a run', () => {
   it.each([
-    ['|', ['list', 'find', 'pin', 'run', 'submit', 'plot', 'export', 'save', 'trash', 'help']],
+    ['|', ['list', 'find', 'pin', 'run', 'submit', 'plot', 'export', 'save', 'runs', 'trash', 'help']],
     ['help li|', ['list']],
     ['help trash |', ['list']],
     ['list --training |', ['newest', 'all']],
@@ -132,6 +137,11 @@ describe('completion in a run', () => {
     expect(await valuesAt('list --sort -lo|', run)).toEqual(['-loss'])
     expect(await valuesAt('list --columns +lo|', run)).toEqual(['+loss'])
     expect(await valuesAt('list --columns name,-lo|', run)).toEqual(['name,-loss'])
+  })
+
+  it('offers columns of runs to ckpt runs', async () => {
+    expect(await valuesAt('runs --sort -che|', run)).toEqual(['-checkpoints'])
+    expect(await valuesAt('runs --columns run,lo|', run)).toEqual(['run,loss'])
   })
 
   it('offers what to plot, what to export, and what a job may start from', async () => {
