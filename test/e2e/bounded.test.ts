@@ -108,6 +108,19 @@ describe('a hostile meta', () => {
     },
   )
 
+  it('of mistakes, a thousand times over, is damage that is told once each', async () => {
+    const run = temporaryDirectory()
+    for (const name of times(1000, (i) => `CKPT+x${i}`)) {
+      mkdirSync(join(run, name))
+      writeFileSync(join(run, name, 'CKPT.yaml'), '}'.repeat(2000))
+    }
+    const got = await bounded('list', run)
+    expect([got.status, got.stdout.split('\n').length]).toEqual([0, 1002])
+    expect((await bounded('verify', run)).stdout).toContain(
+      'CKPT.yaml: line 1, column 1: Unexpected flow-map-end token',
+    )
+  })
+
   it('beside a journal of 100 MB of nothing is read', async () => {
     const run = makeRun(epochs(3))
     const state = join(run, '..', '.ckpt', 'save')
@@ -162,6 +175,43 @@ describe('a hostile index', () => {
     expect(got.stdout).toContain('model.safetensors.index.json names 199992 more files that are not there')
     expect(got.stdout.split('\n').length).toBeLessThan(30)
     await bounded('list', run)
+  })
+})
+
+describe('a hostile ONNX model', () => {
+  const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)])
+  const field = (number: number, content: Buffer) =>
+    Buffer.concat([Buffer.from([...varint(8 * number + 2), ...varint(content.length)]), content])
+  const entry = (key: string, value: string) =>
+    field(13, Buffer.concat([field(1, Buffer.from(key)), field(2, Buffer.from(value))]))
+  const model = (graph: Buffer) => Buffer.concat([Buffer.from([0x08, 0x08]), field(7, graph)])
+  const repeat = (bytes: Buffer, count: number) => Buffer.alloc(bytes.length * count, bytes)
+
+  it.each([
+    [
+      '1.6 million versions',
+      Buffer.concat([repeat(Buffer.from([0x08, 0xff, 0x01]), 1_600_000), model(field(1, Buffer.from('n')))]),
+    ],
+    ['1.2 million graphs', repeat(field(7, field(5, Buffer.alloc(0))), 1_200_000)],
+    ['2.4 million nodes', model(repeat(field(1, Buffer.alloc(0)), 2_400_000))],
+    ['2.4 million weights', model(repeat(field(5, Buffer.alloc(0)), 2_400_000))],
+    ['a weight of two million dimensions', model(field(5, repeat(Buffer.from([0x08, 0x01]), 2_000_000)))],
+  ])('of %s is whole', async (_, bytes) => {
+    const path = join(temporaryDirectory(), 'm.onnx')
+    writeFileSync(path, bytes)
+    expect((await bounded('verify', path, '--deep')).status).toBe(0)
+  })
+
+  it.each([
+    [20_000, 'm.onnx names 19992 more files that are not there'],
+    [90_000, 'its weights lie in more than 20000 files'],
+  ])('whose weights lie in %i files that are not there is reported in a few lines', async (count, reason) => {
+    const path = join(temporaryDirectory(), 'm.onnx')
+    writeFileSync(path, model(Buffer.concat(times(count, (i) => `f${i}`).map((f) => field(5, entry('location', f))))))
+    const got = await bounded('verify', path)
+    expect(got.status).toBe(4)
+    expect(got.stdout).toContain(reason)
+    expect(got.stdout.split('\n').length).toBeLessThan(30)
   })
 })
 

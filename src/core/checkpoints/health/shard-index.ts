@@ -6,12 +6,11 @@ import type { PyValue } from '../../formats/python/value.js'
 import { findingOf, type MeasuredFile } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { openTensors } from '../../tensors/read/index.js'
+import { SummedFindings } from './summed-findings.js'
 
 const vanished = 'vanished while it was looked at'
 /** Missing tensors that a finding names. */
 const mostNamed = 3
-/** Shards that are reported one by one; of the rest, only their count. */
-const mostShards = 8
 
 /** Weights, and indexes of weights, as transformers and diffusers name them; a variant is `fp16` and the like. */
 const formName =
@@ -101,7 +100,7 @@ async function compare(index: string, map: ReadonlyMap<string, readonly string[]
   if (map.size === 0) return [{ grade: 'corrupt', file: index, reason: 'names no tensor' }]
   const folder = index.slice(0, index.lastIndexOf('/') + 1)
   if (shards.isOfAnotherForm(index, [...map.keys()])) return []
-  const findings = new Findings(index)
+  const findings = new SummedFindings(index, kinds)
   for (const [shard, tensors] of map) {
     if (!isBeside(shard)) {
       findings.add('elsewhere', () => {
@@ -125,33 +124,11 @@ async function compare(index: string, map: ReadonlyMap<string, readonly string[]
   return findings.summedUp()
 }
 
-type Matter = 'elsewhere' | 'absent' | 'lacking'
-
-/** Findings about one index: a few of each kind, and the number of the rest. */
-class Findings {
-  readonly #listed: Finding[] = []
-  readonly #counts: Record<Matter, number> = { elsewhere: 0, absent: 0, lacking: 0 }
-
-  constructor(private readonly index: string) {}
-
-  add(matter: Matter, make: () => Finding): void {
-    this.#counts[matter] += 1
-    if (this.#counts[matter] <= mostShards) this.#listed.push(make())
-  }
-
-  summedUp(): Finding[] {
-    const more = (matter: Matter, grade: Finding['grade'], what: string): Finding[] => {
-      const count = this.#counts[matter] - mostShards
-      return count > 0 ? [{ grade, reason: `${this.index} names ${count} more files that ${what}` }] : []
-    }
-    return [
-      ...this.#listed,
-      ...more('elsewhere', 'corrupt', 'do not lie beside it'),
-      ...more('absent', 'partial', 'are not there'),
-      ...more('lacking', 'partial', 'lack tensors'),
-    ]
-  }
-}
+const kinds = {
+  elsewhere: { grade: 'corrupt', what: 'do not lie beside it' },
+  absent: { grade: 'partial', what: 'are not there' },
+  lacking: { grade: 'partial', what: 'lack tensors' },
+} as const
 
 function absentShard(index: string, file: string, tensors: number): Finding {
   const what = tensors === 1 ? '1 tensor' : `${tensors} tensors`

@@ -35,6 +35,14 @@ function cut(at: number): FormatError {
 
 /** A varint that counts or measures: throws FormatError above 2^53. */
 export function readCount(bytes: Uint8Array, at: number): { value: number; next: number } {
+  let count = 0
+  // Up to 49 bits a number holds exactly: nearly all have no more.
+  for (let index = 0; index < 7; index += 1) {
+    const byte = bytes[at + index]
+    if (byte === undefined) throw cut(at)
+    count += (byte & 0x7f) * 2 ** (7 * index)
+    if (byte < 0x80) return { value: count, next: at + index + 1 }
+  }
   const { value, next } = readVarint(bytes, at)
   if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new FormatError(`the number ${value} at byte ${at} is not a length`, { offset: at })

@@ -7,6 +7,7 @@ import { FormatError } from '../../errors.js'
 import type { LookAtCall } from '../python/calls.js'
 import { constructDocument } from './construct.js'
 import type { PyValue } from '../python/value.js'
+import { withoutStacks } from './without-stacks.js'
 
 /** Deeper than PyYAML itself can read with Python's recursion limit. */
 const maxDepth = 256
@@ -54,7 +55,7 @@ export function composeDocument(source: string): ComposedDocument {
     stringKeys: false,
   }).compose(tokens, true, text.length)
   return {
-    document: onlyDocument(documents, lines),
+    document: withoutStacks(() => onlyDocument(documents, lines)),
     mistake: (message, offset) => syntaxError(message, offset, lines),
   }
 }
@@ -129,6 +130,7 @@ function* lexemesOf(text: string): Iterable<string> {
 /** What the lexer says between the pieces of the text: a document, a flow's end, a scalar. */
 const lexerMarks = new Set(['\u0002', '\u0018', '\u001f'])
 
+/** The tokens of a text, up to the first mistake: it is what is reported, and of the rest each mark may be another. */
 function tokensOf(text: string, lines: LineCounter): CST.Token[] {
   const tokens: CST.Token[] = []
   const parser = new Parser(lines.addNewLine)
@@ -143,6 +145,7 @@ function tokensOf(text: string, lines: LineCounter): CST.Token[] {
   for (const lexeme of lexemesOf(text)) {
     nesting.add(lexeme)
     keep(parser.next(lexeme))
+    if (tokens.at(-1)?.type === 'error') return tokens
   }
   keep(parser.end())
   return tokens

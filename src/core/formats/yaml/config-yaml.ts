@@ -2,6 +2,7 @@
 import type { Document, LineCounter, Node, YAMLMap } from 'yaml'
 import { CkptError } from '../../errors.js'
 import { nearestName } from '../../nearest.js'
+import { withoutStacks } from '../pyyaml/without-stacks.js'
 
 /** Where something stands; both count from 1. */
 export interface FilePosition {
@@ -181,18 +182,4 @@ export function unknownKey({ key, position }: Pair, what: string, known: readonl
   const near = nearestName(key, known)
   const hint = near === undefined ? `known are: ${known.join(', ')}` : `did you mean ${near}?`
   return new ConfigError(position, `${JSON.stringify(key)} is not ${what}`, { hint })
-}
-
-/**
- * The library makes an error for each mistake, of which a small file can hold 250,000, and only the first is told: where
- * each was made took two seconds and 300 MB to write down.
- */
-function withoutStacks<T>(parse: () => T): T {
-  const { stackTraceLimit } = Error
-  Error.stackTraceLimit = 0
-  try {
-    return parse()
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit
-  }
 }
