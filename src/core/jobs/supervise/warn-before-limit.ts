@@ -20,27 +20,55 @@ const usualNotice = 120
 /** Seconds for what is still to be done when the job has ended: the journal, and the way to the scheduler. */
 const reserve = 10
 
+/** Seconds between two looks for a handler: a program that is still loading has none yet. */
+const handlerInterval = 1
+
+type Clock = Pick<Machine, 'now' | 'sleep'>
+
 /** Until a whole checkpoint has appeared, the job has ended, or no more time can be given. */
 export async function letJobSave(
   job: RunningJob,
-  machine: Pick<Machine, 'sleep' | 'tell'>,
+  machine: Clock & Pick<Machine, 'tell'>,
   call: LastCall,
 ): Promise<void> {
-  if (call.signal !== null) tellToSave(job, machine, call.signal)
   const left = call.timeLeft ?? usualNotice
-  const patience = Math.max(left - call.grace - reserve, left / 2)
-  await machine.sleep(patience * 1000, AbortSignal.any([call.saved, job.isOver]))
+  const until = machine.now() + Math.max(left - call.grace - reserve, left / 2)
+  const enough = AbortSignal.any([call.saved, job.isOver])
+  const { signal } = call
+  if (signal !== null && !tellToSave(job, machine, signal)) {
+    await passOnceCaught(job, machine, { signal, until, enough })
+  }
+  await machine.sleep(Math.max(0, until - machine.now()) * 1000, enough)
   if (!job.isOver.aborted) job.ask('SIGTERM')
 }
 
 /** SIGTERM and SIGINT end a program that has no handler, which the user who chose them may want; the others kill it. */
 const ending: ReadonlySet<SignalName> = new Set(['SIGTERM', 'SIGINT', 'SIGQUIT'])
 
-function tellToSave(job: RunningJob, machine: Pick<Machine, 'tell'>, signal: SignalName): void {
-  if (ending.has(signal)) job.pass(signal)
-  else if (!job.passIfCaught(signal)) {
-    machine.tell(
-      `no process of the command catches ${signal}, of which it would die: it works on, and gets SIGTERM in time`,
-    )
+/** False where no process of the job catches the signal, which is then not sent. */
+function tellToSave(job: RunningJob, machine: Pick<Machine, 'tell'>, signal: SignalName): boolean {
+  if (ending.has(signal)) {
+    job.pass(signal)
+    return true
+  }
+  if (job.passIfCaught(signal)) return true
+  machine.tell(
+    `no process of the command catches ${signal}, of which it would die: it works on, and gets SIGTERM in time`,
+  )
+  return false
+}
+
+interface Awaited {
+  readonly signal: SignalName
+  /** Unix seconds. */
+  readonly until: number
+  readonly enough: AbortSignal
+}
+
+/** Sends the signal as soon as some process of the job has a handler for it. */
+async function passOnceCaught(job: RunningJob, machine: Clock, { signal, until, enough }: Awaited): Promise<void> {
+  for (;;) {
+    await machine.sleep(Math.min(handlerInterval, until - machine.now()) * 1000, enough)
+    if (enough.aborted || machine.now() >= until || job.passIfCaught(signal)) return
   }
 }

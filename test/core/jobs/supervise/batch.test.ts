@@ -103,6 +103,14 @@ describe('a warning of the time limit', () => {
     expect(told.some((text) => text.startsWith('no process of the command catches SIGUSR1'))).toBe(true)
   })
 
+  it('is passed on once the job catches it, which a program that is still loading does not', async () => {
+    const { play, raise, sent, entries } = under(batchOf())
+    raise(880, 'SIGUSR1')
+    await play([(job) => job.at(900, () => job.on('SIGUSR1', () => job.at(5, () => job.save(1))))])
+    expect(sent).toEqual([['SIGUSR1', 'SIGTERM']])
+    expect(entries().map(({ what }) => what)).toEqual(['start', 'checkpoint', 'end', 'requeue'])
+  })
+
   it('of which the job dies without having saved, or after which it ends well, is not a failure', async () => {
     for (const answer of [undefined, 0]) {
       const system = batchOf()
