@@ -1,18 +1,14 @@
 /** What every ckpt command is: a class whose flags and arguments are read, which runs, and which tells how it failed. */
 import { Flags, type Interfaces } from '@oclif/core'
-import { choicesOf, DescribedCommand, flagsOf, nameOf, type Description } from './command-line/described-command.js'
+import { nameOf, type Description } from './command-line/described-command.js'
 import { asksForJson } from './command-line/parse-arguments.js'
 import type { CommandClass, Program } from './command-line/program.js'
-import { interruptible } from './output/progress.js'
-import { Reporter, type WalkFlags } from './output/reporter.js'
-import type { FailedCommand } from './output/report-error.js'
+import type { WalkFlags } from './output/reporter.js'
 import { emptyRequest, flagsForRun, readRequest, type Asker, type Request, type TypedFlags } from './request.js'
 import { lockOptions, ownerFor, withRunLock } from './run-lock.js'
-import { usageOf } from './command-line/usage.js'
+import { TellingCommand } from './telling-command.js'
 import { positionsOf } from './settings/command-settings.js'
-import type { HookedFile } from './settings/hooks.js'
 import { locateRun, ScanTree, type WalkOptions } from '../core/checkpoints/layouts/index.js'
-import type { CkptError } from '../core/errors.js'
 import type { Hook } from '../core/jobs/hooks/index.js'
 import type { ReadStorage, Storage } from '../core/storage/storage.js'
 import { userStorage } from '../machine/user-storage.js'
@@ -20,7 +16,7 @@ import { userStorage } from '../machine/user-storage.js'
 export type FlagsOf<T extends Description> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
 export type ArgsOf<T extends Description> = Interfaces.InferredArgs<T['args']>
 
-export abstract class BaseCommand<T extends Description> extends DescribedCommand {
+export abstract class BaseCommand<T extends Description> extends TellingCommand {
   static override baseFlags = {
     json: Flags.boolean({ description: 'print one JSON document on stdout (docs/json.md)', helpGroup: 'GLOBAL' }),
     quiet: Flags.boolean({ char: 'q', description: 'no notes and warnings on stderr', helpGroup: 'GLOBAL' }),
@@ -31,7 +27,6 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
     }),
   }
 
-  private readonly reporter = new Reporter()
   protected storage: Storage = userStorage((text) => this.alert(text))
   /** What is asked of this lists each folder once in a command; who changes something afterwards asks `readAgain` first. */
   protected reading: ReadStorage = ScanTree.over(this.storage)
@@ -64,12 +59,6 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
     }
   }
 
-  private get failed(): FailedCommand {
-    const { usage = usageOf(this.described) } = this.described
-    const flags = flagsOf(this.described)
-    return { name: nameOf(this.described), usage, flags: Object.keys(flags), values: choicesOf(flags) }
-  }
-
   protected async init(): Promise<void> {
     this.reporter.wantsJson = asksForJson(this.argv)
     this.reporter.isLineByLine = this.described.isLineByLine
@@ -84,7 +73,6 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
     this.tellLeftOut()
   }
 
-  protected readonly described = this.constructor as unknown as Description
   private get asker(): Asker {
     const { described: command, program, storage } = this
     return { command, program, storage, settingsFolder: (path, flags) => this.settingsFolder(path, flags) }
@@ -125,37 +113,14 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
     return (await import('./settings/hooks.js')).hooksIn(this.files)
   }
 
-  /** From here on these files are read through their load hooks; what those make is removed at the end. */
-  protected async readThroughHooks(files: readonly HookedFile[]): Promise<Storage> {
-    const hooks = await this.hooks()
-    if (hooks.length === 0) return this.storage
-    const { loadThrough } = await import('./settings/hooks.js')
-    const loaded = await interruptible((signal) => loadThrough(this.storage, hooks, files, signal))
-    if (loaded === null) return this.storage
-    this.closing.push(loaded.close)
-    this.storage = loaded.storage
-    this.readAgain()
-    return this.storage
-  }
-
   /** What was listed before is listed anew. */
   protected readAgain(): void {
     this.reading = ScanTree.over(this.storage)
   }
 
-  /** The same for core, which finds the files itself. */
-  protected readonly readingHooks = { readThrough: (files: readonly HookedFile[]) => this.readThroughHooks(files) }
-
   /** Unix seconds. */
   protected readonly now = (): number => Date.now() / 1000
 
-  /** What is said (reporter.ts). */
-  protected readonly output = this.reporter.output
-  protected readonly unreadable = this.reporter.unreadable
-  protected readonly answer = this.reporter.answer
-  protected readonly note = this.reporter.note
-  protected readonly alert = this.reporter.alert
-  protected readonly long = this.reporter.long
   /** A search for runs (reporter.ts), which remembers what it reads (scan-cache.ts). */
   protected readonly walk = async <R>(flags: WalkFlags, work: (options: WalkOptions) => Promise<R>): Promise<R> => {
     if (flags['no-cache'] === true) return this.reporter.walk(flags, work)
@@ -163,13 +128,6 @@ export abstract class BaseCommand<T extends Description> extends DescribedComman
     return withScanMemory(this.storage, this.now, this.program.build, (memory) =>
       this.reporter.walk(flags, (options) => work({ ...options, memory })),
     )
-  }
-  protected readonly failWith = this.reporter.failWith
-  /** An error of one of several things, as `Reporter.tellError`. */
-  protected readonly tellError = (error: CkptError) => this.reporter.tellError(error, this.failed)
-  protected readonly divert = this.reporter.divert
-  protected get wantsJson(): boolean {
-    return this.reporter.wantsJson
   }
 
   /** Changes of a run, and who makes them (run-lock.ts). */

@@ -1,7 +1,7 @@
 /** `ckpt average`: the mean of the weights of several checkpoints. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
+import { TensorCommand } from '../cli/tensor-command.js'
 import { localStamp, wait } from '../machine/clock.js'
 import type { Precision } from '../core/tensors/average/index.js'
 import { CkptError } from '../core/errors.js'
@@ -37,7 +37,7 @@ import { renderLosses, renderOutdated } from '../render/transfer.js'
 import { readMeta } from '../cli/flags/save-arguments.js'
 import { baseOf } from '../machine/working-folder.js'
 
-export default class Average extends BaseCommand<typeof Average> {
+export default class Average extends TensorCommand<typeof Average> {
   static override summary = 'Write the mean of several checkpoints, tensor by tensor'
   static override description = `Averages the newest checkpoints of a run (--last 5), the best (--num 5 --max ACC), or the files and checkpoints
 that are named. Floating-point tensors are summed in that order and divided by the count, each step rounded

@@ -1,7 +1,7 @@
 /** `ckpt convert`: a file of tensors in another format. */
 import { dirname, join, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
+import { TensorCommand } from '../cli/tensor-command.js'
 import {
   convert,
   openLoraAdapter,
@@ -41,7 +41,7 @@ import { renderLosses, renderOutdated } from '../render/transfer.js'
 import { baseOf } from '../machine/working-folder.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
 
-export default class Convert extends BaseCommand<typeof Convert> {
+export default class Convert extends TensorCommand<typeof Convert> {
   static override summary = 'Write the tensors of a file in the other format: safetensors, or what torch.load reads'
   static override description = `Of a file that holds more than weights (a Lightning checkpoint, {"model": …, "optimizer": …}) the weights alone, by the
 model's own names, or another --part. To safetensors as its own converter does: tied weights once, with a note in the

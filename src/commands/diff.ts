@@ -1,7 +1,7 @@
 /** `ckpt diff`: two runs side by side, or the tensors of two files. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
+import { TensorCommand } from '../cli/tensor-command.js'
 import {
   compareTensors,
   isComparable,
@@ -24,7 +24,7 @@ import { isFile } from '../core/runs/with-tensors/find-file.js'
 /** As git diff --exit-code has it. */
 const differ = 1
 
-export default class Diff extends BaseCommand<typeof Diff> {
+export default class Diff extends TensorCommand<typeof Diff> {
   static override isReader = true
   static override summary = 'Compare two runs, or the tensors of two files'
   static override description = `Of two runs: the hyper-parameters that differ, metrics at equal steps, the best, the checkpoints, and the version of the

@@ -1,7 +1,7 @@
 /** `ckpt export`: what an inference server needs of a checkpoint, in a new folder. */
 import { join, resolve, sep } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
+import { TensorCommand } from '../cli/tensor-command.js'
 import { dryRunFlag, selectionFlags, stateFlag, verifyFlag } from '../cli/flags/common-flags.js'
 import { onlyOrder, readQuery } from '../cli/flags/query.js'
 import {
@@ -34,7 +34,7 @@ import { renderIdle } from '../render/messages.js'
 import { printable } from '../render/printable.js'
 import { renderLosses } from '../render/transfer.js'
 
-export default class Export extends BaseCommand<typeof Export> {
+export default class Export extends TensorCommand<typeof Export> {
   static override summary = 'Copy what an inference server needs of a checkpoint into a new folder'
   static override description = `The weights as safetensors, with the names and the index that from_pretrained looks for; configurations, tokenizer,
 generation config, processors and the model card, from the checkpoint and from the run's folder; parts of pipelines, adapters and

@@ -1,7 +1,7 @@
 /** `ckpt tensors`: the tensors of files. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
+import { TensorCommand } from '../cli/tensor-command.js'
 import type { Checkpoint, MetaValue } from '../core/checkpoint.js'
 import { CkptError, FormatError } from '../core/errors.js'
 import { loadByWord, loadNamed } from '../core/runs/opening/checkpoint-by-word.js'
@@ -38,7 +38,7 @@ interface Sources {
   readonly indexes: readonly string[]
 }
 
-export default class Tensors extends BaseCommand<typeof Tensors> {
+export default class Tensors extends TensorCommand<typeof Tensors> {
   static override isReader = true
   static override summary = 'List the tensors of a file or a checkpoint: names, dtypes, shapes and sizes'
   static override description = `Reads safetensors, what torch.save writes (the zip archive and the older stream), sharded models by their index, folders

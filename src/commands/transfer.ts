@@ -1,7 +1,7 @@
 /** `ckpt transfer`: values from one file of tensors into another, by name. */
 import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
+import { TensorCommand } from '../cli/tensor-command.js'
 import { positionText } from '../core/formats/yaml/config-yaml.js'
 import { CkptError } from '../core/errors.js'
 import { parseFuse, parseMapEntries, parseSplit } from '../core/tensors/names/index.js'
@@ -46,7 +46,7 @@ import { baseOf } from '../machine/working-folder.js'
 
 const repeatable = { multiple: true, multipleNonGreedy: true } as const
 
-export default class Transfer extends BaseCommand<typeof Transfer> {
+export default class Transfer extends TensorCommand<typeof Transfer> {
   static override summary = 'Carry matching parameters by name from one file of tensors into another'
   static override description = `Values come from SOURCE; names, order, dtypes and metadata stay those of TARGET. What is only in the target keeps
 its value, what is only in the source is left out, as with load_state_dict(strict=False). Both are safetensors, what
