@@ -7,9 +7,13 @@ const e2e = 'test/e2e/**/*.test.ts'
 /** They need mounts: npm run test:mounts. */
 const needsMounts = 'test/mounts/**'
 
+/** Before all else: it says where temporary folders are. */
+const inMemory = 'test/in-memory.ts'
+
 export default defineConfig({
   test: {
-    testTimeout: 30_000,
+    // Against what never ends: on a machine with nine times as much to do as it has cores, each start takes seconds.
+    testTimeout: 120_000,
     setupFiles: 'test/setup.ts',
     // Tests that start the program wait for it, and some sleep: one worker more than cores leaves none idle.
     maxWorkers: availableParallelism() + 1,
@@ -20,6 +24,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [e2e, needsMounts],
+          globalSetup: inMemory,
           // Files of one worker share their modules: to load those anew for each took half of the time.
           isolate: false,
         },
@@ -29,7 +34,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: [e2e],
-          globalSetup: ['test/e2e/code-caches.ts', 'test/let-rest.ts'],
+          globalSetup: [inMemory, 'test/e2e/code-caches.ts', 'test/let-rest.ts'],
         },
       },
     ],
