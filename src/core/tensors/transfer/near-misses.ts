@@ -34,9 +34,9 @@ function canonicalAndShape({ name, shape }: TensorInfo): string {
   return `${shape.join(',')} ${dropPrefixes(canonical(name))}`
 }
 
-/** The last two parts of the name, and the shape. */
+/** The last two parts of the name as other libraries have it too, and the shape. */
 function tailAndShape({ name, shape }: TensorInfo): string {
-  return `${shape.join(',')} ${name.split('.').slice(-2).join('.')}`
+  return `${shape.join(',')} ${canonical(name).split('.').slice(-2).join('.')}`
 }
 
 function indexBy(tensors: readonly TensorInfo[], keyOf: (tensor: TensorInfo) => string): Map<string, TensorInfo[]> {
@@ -91,20 +91,41 @@ function suggestAll(source: string, target: string): readonly Omit<Suggestion, '
   return plain.flag === '--map' ? (suggestByRule(source, target) ?? [plain]) : [plain]
 }
 
-/** One of the known renamings, with a prefix before or behind it; undefined where none leads to the name. */
+/** Known renamings, at most two, with a prefix before or behind them; undefined where none leads to the name. */
 function suggestByRule(source: string, target: string): Omit<Suggestion, 'tensors'>[] | undefined {
-  for (const { sed, apply } of rulesFor(source)) {
-    const renamed = apply(source)
-    if (renamed === source) continue
-    const rename = { flag: '--rename', value: sed } as const
-    if (renamed === target) return [rename]
+  for (const { seds, renamed } of renamings(source)) {
+    const renames = seds.map((value) => ({ flag: '--rename', value }) as const)
+    if (renamed === target) return renames
     const more = renamed.slice(0, -target.length)
     if (renamed.endsWith(`.${target}`) && source.startsWith(more))
-      return [{ flag: '--strip-prefix', value: more }, rename]
+      return [{ flag: '--strip-prefix', value: more }, ...renames]
     const less = target.slice(0, -renamed.length)
-    if (target.endsWith(`.${renamed}`)) return [rename, { flag: '--add-prefix', value: less }]
+    if (target.endsWith(`.${renamed}`)) return [...renames, { flag: '--add-prefix', value: less }]
   }
   return undefined
+}
+
+interface Renaming {
+  readonly seds: readonly string[]
+  readonly renamed: string
+}
+
+/** What the rules make of a name: first each by itself, then one after another. */
+function renamings(source: string): Renaming[] {
+  const once = renamedOnce(source)
+  const twice = once.flatMap(({ seds, renamed }) =>
+    renamedOnce(renamed)
+      .filter((second) => second.renamed !== source)
+      .map((second) => ({ ...second, seds: [...seds, ...second.seds] })),
+  )
+  return [...once, ...twice]
+}
+
+function renamedOnce(source: string): Renaming[] {
+  return rulesFor(source).flatMap(({ sed, apply }) => {
+    const renamed = apply(source)
+    return renamed === source ? [] : [{ seds: [sed], renamed }]
+  })
 }
 
 /**

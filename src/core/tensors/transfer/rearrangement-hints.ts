@@ -2,7 +2,7 @@
  * Tensors that are the same in another arrangement: matrices that lie the other way round (transformers' Conv1D in
  * GPT-2: pytorch_utils.py), and query, key and value in one matrix or in three. In one matrix they lie one behind the
  * other (timm: models/vision_transformer.py, `qkv`; torch.nn.MultiheadAttention: `in_proj_weight`; GPT-2: `c_attn`;
- * Phi-3: `qkv_proj`, `gate_up_proj`). GPT-NeoX, BLOOM and Falcon put them together head by head under the name
+ * Phi-3: `qkv_proj`, `gate_up_proj`); so do key and value beside a query of its own (timm: models/pvt_v2.py, `kv`). GPT-NeoX, BLOOM and Falcon put them together head by head under the name
  * `query_key_value` (transformers: models/gpt_neox, models/bloom, models/falcon): there the number of heads is wanted too,
  * and nothing is proposed where it is not known.
  */
@@ -44,6 +44,10 @@ const groups: readonly Group[] = [
     one: ['query_key_value'],
     several: [...partsOfAttention],
     isByHeads: true,
+  },
+  {
+    one: ['kv', 'kv_proj', 'to_kv', 'key_value', 'wkv'],
+    several: partsOfAttention.map(([, ...keyAndValue]) => keyAndValue),
   },
   {
     one: ['gate_up_proj', 'gate_and_up_proj', 'w13'],

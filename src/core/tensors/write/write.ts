@@ -1,6 +1,6 @@
 /** Files of tensors: streamed into new files that appear under their names whole, or not at all. */
 import { addTo } from '../../grouped.js'
-import { dirname } from 'node:path'
+import { dirname, extname } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
 import { formatHeader } from '../../formats/safetensors/safetensors.js'
 import { hasTorchDtype } from '../../formats/torch/state-dict-pickle.js'
@@ -136,12 +136,18 @@ function withoutIndexName(output: Output): Output & { readonly hasIndex?: boolea
     )
   }
   const path = pathOfIndex(output.path)
-  if (path === null) return output
+  if (path === null) return withExtension(output)
   const said = formatOfName(path)
   if (said !== null && said !== output.format) {
     throw new CkptError('usage', `${output.path}: is the name of an index of ${said} files, not of ${output.format}`)
   }
   return { ...output, path, shardSize: output.shardSize ?? usualShard, hasIndex: true }
+}
+
+/** Loaders know shards by their extension: a name without one is given that of its format. */
+function withExtension(output: Output): Output {
+  if (/[A-Za-z]/.test(extname(output.path)) || groupsOf(output).length < 2) return output
+  return { ...output, path: `${output.path}${output.format === 'torch' ? '.bin' : '.safetensors'}` }
 }
 
 /** What is new has its names. The file goes before the index, and that before its shards: none names what is gone. */

@@ -20,6 +20,9 @@ describe('names that libraries are known to change', () => {
     ['backbone.layer1.weight', 'layer1.weight'],
     ['model.backbone.layer1.weight', 'model.layer1.weight'],
     ['bert.LayerNorm.gamma', 'bert.LayerNorm.weight'],
+    ['module.conv.weight_g', 'vocoder.conv.parametrizations.weight.original0'],
+    ['enc._orig_mod.conv.weight_v', 'enc.conv.parametrizations.weight.original1'],
+    ['base_model.model.enc.module.q.lora_A.default.weight', 'base_model.model.enc.q.lora_A.weight'],
   ])('%s is nearly %s, and the flags that are suggested lead there', async (source, target) => {
     const near = findNearMisses([tensor(source)], [tensor(target)])
     expect(near.map((one) => [one.source.name, one.target.name])).toEqual([[source, target]])

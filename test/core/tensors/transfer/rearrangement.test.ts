@@ -135,6 +135,23 @@ describe('query, key and value', () => {
     expect(values('blocks.0.attn.qkv.weight')).toEqual([0, 1, 2, 3, 200, 201, 202, 203, 400, 401, 402, 403])
   })
 
+  it('may have the query by itself: key and value are taken apart, and put together', async () => {
+    const fusedPair = { 'l.0.attn.q.weight': [2, 2], 'l.0.attn.kv.weight': [4, 2] }
+    const apart = { 'l.0.attn.q.weight': [2, 2], 'l.0.attn.k.weight': [2, 2], 'l.0.attn.v.weight': [2, 2] }
+    make('source', fusedPair, 0)
+    make('target', apart, 5000)
+    const split = 'l.*.attn.kv.weight=l.*.attn.k.weight,l.*.attn.v.weight'
+    expect(await proposed()).toBe(`--split '${split}'`)
+    const values = await transferred({ split: [split] })
+    expect([values('l.0.attn.k.weight'), values('l.0.attn.v.weight')]).toEqual([
+      [100, 101, 102, 103],
+      [104, 105, 106, 107],
+    ])
+    make('source', apart, 0)
+    make('target', fusedPair, 5000)
+    expect(await proposed()).toBe("--fuse 'l.*.attn.k.weight,l.*.attn.v.weight=l.*.attn.kv.weight'")
+  })
+
   it('are those of the same layer and of the same side, where several share its number or have none', async () => {
     const sides = ['encoder.layers.0.self_attn.', 'decoder.layers.0.self_attn.', 'l0.attn.', 'l1.attn.']
     make('source', Object.fromEntries(sides.map((side) => [`${side}qkv.weight`, [6, 2]])), 0)

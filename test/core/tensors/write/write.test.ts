@@ -166,6 +166,16 @@ describe('shards', () => {
     expect(await contentsOf(path)).toEqual(expected(tensors))
   })
 
+  it.each([
+    ['safetensors', 'new-00001-of-00002.safetensors', 'new.safetensors.index.json'],
+    ['torch', 'new-00001-of-00002.bin', 'new.bin.index.json'],
+  ] as const)('of a name without an extension have that of %s', async (format, first, index) => {
+    const tensors = [tensor('b', 'F32', [4]), tensor('a', 'F32', [4], 1)]
+    const { files } = await writeOutput(storage, output('new', tensors, { format, shardSize: 16 }))
+    expect([files[0], files.at(-1)]).toEqual([at(first), at(index)])
+    expect(await contentsOf(at(index))).toEqual(expected(tensors))
+  })
+
   it('are one file when all fits into one', async () => {
     await writeOutput(storage, output('m.pt', [tensor('a', 'F32', [4])], { shardSize: 100 }))
     expect(fs.readdirSync(folder)).toEqual(['m.pt'])
