@@ -8,14 +8,14 @@ import { makeRun } from '../bench/runs.mjs'
 
 const fixtures = fileURLToPath(new URL('../test/fixtures/runs/', import.meta.url))
 
-/** As many have them, and the metric that each goes by: what SpeechBrain and the Trainer of transformers wrote themselves. */
+/**
+ * As many have them, and the metric that each goes by: what SpeechBrain and the Trainer of transformers wrote themselves,
+ * with a state folder beside it, as there is wherever ckpt has changed something.
+ */
 const usualRuns = [
   { metric: 'WER', make: (path) => makeRun(dirname(path), checkpoints, 'plain', path) },
-  { metric: 'loss', make: (path) => cpSync(join(fixtures, 'nutshell'), path, { recursive: true }) },
-  {
-    metric: 'eval_loss',
-    make: (path) => cpSync(join(fixtures, 'frameworks/hf_trainer/run'), path, { recursive: true }),
-  },
+  { metric: 'loss', fixture: 'nutshell' },
+  { metric: 'eval_loss', fixture: 'frameworks/hf_trainer/run' },
 ]
 
 /** Of a run, and of the folder above it. */
@@ -24,9 +24,6 @@ const works = (run, metric) => [
   ['list', run],
   ['find', dirname(run)],
 ]
-
-/** What leaves a state folder beside the run, as there is wherever ckpt has changed something. */
-const keep = (run, metric) => ['pin', run, '--best', '--min', metric]
 
 /** More than are looked at in one go: what a large run needs besides must not have all else made for it. */
 const checkpoints = 300
@@ -42,15 +39,16 @@ export async function reachedIn(folder, file) {
   const place = mkdtempSync(join(tmpdir(), 'ckpt-usual-work-'))
   try {
     const coverage = []
-    for (const [index, usual] of usualRuns.entries()) {
+    for (const [index, { metric, make, fixture }] of usualRuns.entries()) {
       const run = join(place, `${index}`, 'run')
       mkdirSync(dirname(run))
-      await usual.make(run)
-      const watch = (args, name) => runWatched(folder, args, run, join(place, `seen-${index}-${name}`))
-      const watchAll = (name) => works(run, usual.metric).map((args, at) => watch(args, name + at))
-      coverage.push(...watchAll('bare'))
-      watch(keep(run, usual.metric), 'keep')
-      coverage.push(...watchAll('kept'))
+      const watch = (args, at) => runWatched(folder, args, run, join(place, `seen-${index}-${at}`))
+      if (fixture === undefined) await make(run)
+      else {
+        cpSync(join(fixtures, fixture), run, { recursive: true })
+        watch(['pin', run, '--best', '--min', metric], 'pin')
+      }
+      coverage.push(...works(run, metric).map(watch))
     }
     const reached = coverage.map((folderOf) => reachedOf(folderOf, join(folder, file)))
     return (position) => reached.some((one) => one[position] === 1)
