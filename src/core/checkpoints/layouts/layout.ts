@@ -46,6 +46,8 @@ export interface PointerRule {
    * is a link to it.
    */
   readonly holds: 'name' | 'path' | 'number' | 'tensorflow' | 'link'
+  /** Of a link: a file of that name with the text of one is none. */
+  readonly isReal?: true
   /** Names the checkpoint for people; the file's name when left out. */
   readonly label?: string
   readonly purpose?: 'resume' | 'best'

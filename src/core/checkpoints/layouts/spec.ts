@@ -113,6 +113,8 @@ export interface Form {
   readonly namedByMain?: (main: Uint8Array) => readonly string[]
   /** With its `main` the files are this group's alone, also when something is wrong with one. */
   readonly ownedByMain?: true
+  /** True: a link is never one. The framework names its newest so, under any name (`pointers`). */
+  readonly isNoLink?: true
   /** Without its `main`: false where by their names the files can be no such group, and each is what other forms say. */
   readonly withoutMain?: (names: readonly string[]) => boolean
   /** Folders within the checkpoint whose entries count too: `unet/config.json`. Of these names only, and one level. */

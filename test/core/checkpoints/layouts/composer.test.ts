@@ -21,3 +21,18 @@ it('latest/rank0.pt is led to the newest that stays, before what it names goes',
   await carryOut(storage, opened, intentOf(plan).going, { ...times, trash: false })
   expect(link()).toBe('../ep3-ba15/rank0.pt')
 })
+
+it('a link of another name than latest is no checkpoint: the newest follows, what a user marked stays', async () => {
+  const root = join(makeFolder(), 'run')
+  cpSync(join(fixtures, 'variants', 'composer-names', 'run', 'bare'), root, { recursive: true, verbatimSymlinks: true })
+  const storage = localStorage()
+  const opened = await openRun(storage, root)
+  const times = { now: 1_900_000_000, wait: async () => Promise.resolve() }
+  const request = { query: { orders: [], where: [] }, keep: 1 }
+  const kept = await planPrune(storage, opened, request, { ...times, utcOffset: () => 0 })
+  expect(kept.remove).toEqual([])
+  const all = { query: { orders: [], where: [await parseExpression('step == 15')] }, keep: 0, protect: false }
+  const plan = await planPrune(storage, opened, all, { ...times, utcOffset: () => 0 })
+  await carryOut(storage, opened, intentOf(plan).going, { ...times, trash: false })
+  expect(readlinkSync(join(root, 'last-r0'))).toBe('ba12-ep2')
+})

@@ -37,10 +37,15 @@ interface Target {
 }
 
 /** The shapes of layouts by what they are of. */
-interface Shapes {
+interface Kinds {
   readonly folders: readonly Fit[]
   readonly files: readonly Fit[]
   readonly groups: readonly Fit[]
+}
+
+interface Shapes extends Kinds {
+  /** Those that a link may have too. */
+  readonly ofLinks: Kinds
   /** Passes all names of files and of groups' files that fit; few of a tree of other things. */
   readonly gate: NameGate
 }
@@ -52,12 +57,16 @@ function shapesOf(specs: readonly LayoutSpec[]): Shapes {
   const known = sortedOut.get(specs)
   if (known !== undefined) return known
   const fits = specs.flatMap((spec) => spec.forms.map((form): Fit => ({ spec, form })))
-  const of = (kind: Form['kind']): Fit[] => fits.filter(({ form }) => form.kind === kind)
-  const [folders, files, groups] = [of('folder'), of('file'), of('group')]
-  const gate = new NameGate([...files, ...groups].map(({ form }) => form.name))
-  const shapes = { folders, files, groups, gate }
+  const all = kindsOf(fits)
+  const gate = new NameGate([...all.files, ...all.groups].map(({ form }) => form.name))
+  const shapes = { ...all, ofLinks: kindsOf(fits.filter(({ form }) => form.isNoLink !== true)), gate }
   sortedOut.set(specs, shapes)
   return shapes
+}
+
+function kindsOf(fits: readonly Fit[]): Kinds {
+  const of = (kind: Form['kind']): Fit[] => fits.filter(({ form }) => form.kind === kind)
+  return { folders: of('folder'), files: of('file'), groups: of('group') }
 }
 
 /** Names that fit, sorted. */
@@ -65,18 +74,19 @@ export async function findNamed(storage: ReadStorage, folder: Folder, specs: rea
   const deeper = await findDeeper(storage, folder, specs)
   const entries = deeper.size === 0 ? folder.entries : [...folder.entries, ...deeper.keys()]
   const targets = await followLinks(storage, folder.path, entries)
-  const { folders, files, groups, gate } = shapesOf(specs)
+  const shapes = shapesOf(specs)
   const found: Named[] = []
   const joined = new Map<string, Joined>()
   for (const entry of entries) {
     const { name } = entry
     const target = targets.get(name)
     const is = target?.kind ?? entry.kind
-    if (is !== 'directory' && !gate.mayFit(name)) continue
+    if (is !== 'directory' && !shapes.gate.mayFit(name)) continue
     if (is === 'link' || name.startsWith('.') || foldersOfTools.has(name)) continue
     const owner = deeper.get(entry)
-    if (is !== 'directory' && owner === undefined) join(joined, groups, entry)
-    const all = is === 'directory' ? folders : files
+    const mine = target === undefined ? shapes : shapes.ofLinks
+    if (is !== 'directory' && owner === undefined) join(joined, mine.groups, entry)
+    const all = is === 'directory' ? mine.folders : mine.files
     const among = owner === undefined ? all : all.filter(({ spec }) => spec === owner)
     if (!among.some(({ form }) => form.name.test(name))) continue
     const kind = is === 'directory' ? 'folder' : 'file'

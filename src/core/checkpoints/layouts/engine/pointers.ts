@@ -94,6 +94,7 @@ async function foldersOf(storage: ReadStorage, folder: Folder, { inside }: Point
 
 function isPointerFile({ name, kind }: DirectoryEntry, rule: PointerRule): boolean {
   if (kind === 'directory' || kind === 'other' || (kind === 'link' && rule.holds !== 'link')) return false
+  if (kind !== 'link' && rule.isReal === true) return false
   return isNamedBy(name, rule)
 }
 

@@ -2,7 +2,8 @@
  * Composer (composer/callbacks/checkpoint_saver.py, core/state.py): `ep<E>-ba<B>-rank<R>.pt`, one a rank, both numbers
  * counting what is done; `latest-rank<R>.pt` is a relative link that is made anew after each save. Metrics are there
  * with `save_metrics=True` alone. Sharded by FSDP, `ep<E>-ba<B>` is a folder of torch.distributed.checkpoint.
- * `save_filename` and `save_latest_filename` may make any other name of these and of the run's.
+ * `save_filename` and `save_latest_filename` may make any other name of these and of the run's; up to 0.9 names had no
+ * `.pt` at their end.
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { valueIn } from '../engine/unit-paths.js'
@@ -10,7 +11,7 @@ import type { FactSource, Form, LayoutSpec, Proof, Unit } from '../spec.js'
 
 const ofComposer: Proof = {
   sure: [{ torch: [['state', 'timestamp'], 'rng'] }, { torch: [['state', 'metadata', 'composer_env_info']] }],
-  typical: /^ep\d+-ba\d+-rank\d+\.pt$/,
+  typical: /^ep\d+-ba\d+-rank\d+(?:\.pt)?$/,
 }
 
 /** With save_weights_only there is no timestamp, and the name alone counts. */
@@ -36,14 +37,21 @@ function factsIn(file?: RegExp): FactSource[] {
 
 const common = {
   proof: ofComposer,
+  isNoLink: true,
   resumable: (_: Unit, facts: Meta) => facts.get('#optimizer') !== false,
-  files: [{ name: /\.pt$|rank\d+$/, role: 'all' }],
+  files: [{ name: /\.pt$|rank\d+$|^(?:.*[-_])?(?:ep|ba)\d+$/, role: 'all' }],
 } as const satisfies Partial<Form>
 
 /** What `save_filename` makes of the counts, where it has them. */
 const counts = '(?:ep(?<epoch>\\d+))?(?:-?ba(?<step>\\d+))?'
-/** What `save_latest_filename` makes is a link to one of them. */
-const isNoLink = '(?!(?:.*[-_.])?latest[-_.])'
+/** What `save_latest_filename` makes is a link to one of them, or where links cannot be kept a file with its text. */
+const isNoText = '(?!(?:.*[-_.])?latest[-_.])'
+/** Without an ending a name is Composer's only by its counts: others are not opened. */
+const bare = '(?:[^.]*[-_])?(?:ep|ba)\\d+'
+
+const newest = '(?:^|[-_.])(?:latest|last|newest|recent|current)(?:[-_.]|$)'
+const namesNewest = new RegExp(newest)
+const namesOther = new RegExp(`^(?!.*${newest})`)
 
 export const composer: LayoutSpec = {
   id: 'composer',
@@ -53,12 +61,13 @@ export const composer: LayoutSpec = {
     {
       ...common,
       kind: 'group',
-      name: new RegExp(`^${isNoLink}(?<unit>(?:${counts}|.+?))-rank(?<part>\\d+)\\.pt$`),
-      main: /-rank0\.pt$/,
-      facts: factsIn(/-rank\d+\.pt$/),
+      name: new RegExp(`^${isNoText}(?<unit>(?:${counts}|.+?))-rank(?<part>\\d+)(?<tail>\\.pt|)$`),
+      main: /-rank0(?:\.pt)?$/,
+      facts: factsIn(/-rank\d+(?:\.pt)?$/),
     },
     {
       kind: 'folder',
+      isNoLink: true,
       name: /^ep(?<epoch>\d+)-ba(?<step>\d+)$/,
       proof: { sure: [{ file: '.metadata' }, { file: 'composer_metadata.json' }] },
       whole: { last: '.metadata' },
@@ -67,19 +76,21 @@ export const composer: LayoutSpec = {
     {
       ...common,
       kind: 'folder',
-      name: new RegExp(`^${isNoLink}(?!latest$)(?:${counts}$)?`),
-      proof: { sure: [{ torch: [['state', 'timestamp'], 'rng'], of: /^rank\d+\.pt$/ }] },
+      name: new RegExp(`^${isNoText}(?!latest$)(?:${counts}$)?`),
+      proof: { sure: ofComposer.sure.map((has) => ({ ...has, of: /^rank\d+\.pt$/ })) },
       facts: factsIn(/^rank\d+\.pt$/),
     },
     {
       ...common,
       kind: 'file',
-      name: new RegExp(`^${isNoLink}(?!rank\\d+\\.pt$)(?:${counts}|.+)\\.pt$`),
+      name: new RegExp(`^${isNoText}(?!rank\\d+\\.pt$)(?:(?:${counts}|.+)\\.pt|${bare})$`),
       facts: factsIn(),
     },
   ],
   pointers: [
-    { file: /(?:^|[-_.])latest(?:[-_.]|$)/, holds: 'link', purpose: 'resume', onDelete: 'rewrite' },
+    { file: namesNewest, holds: 'link', purpose: 'resume', onDelete: 'rewrite' },
+    // Under any other name it may be somebody's own mark: led elsewhere it would be wrong.
+    { file: namesOther, holds: 'link', isReal: true, onDelete: 'protect' },
     // `save_latest_filename='latest/rank{rank}.pt'`
     { file: /^rank\d+\.pt$/, inside: /latest/, holds: 'link', purpose: 'resume', onDelete: 'rewrite' },
   ],

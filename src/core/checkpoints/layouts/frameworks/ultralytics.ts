@@ -3,11 +3,12 @@
  * with what training needs; N and the stored epoch count from 0, `results.csv` from 1. When training has ended,
  * `strip_optimizer` (utils/torch_utils.py) rewrites last and best for inference: their epoch is -1, and both get the
  * `train_results` of the last epoch, so that the row with their own metrics tells their epoch. The files are written in
- * place, so a kill leaves them cut.
+ * place, so a kill leaves them cut. Before its first validation (`val=False` validates after the last epoch alone) a
+ * trainer has zeros for metrics and None for the fitness.
  */
-import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
+import { isMeta, type Meta, type MetaValue, type Moment } from '../../../checkpoint.js'
 import { csvCells } from '../../../formats/text/csv.js'
-import type { LayoutSpec, Unit } from '../spec.js'
+import type { LayoutSpec, Picked, Unit } from '../spec.js'
 import { namedPointsTo, takesNamed } from '../resume-search.js'
 
 /** Bytes; a row has a few hundred. */
@@ -58,14 +59,20 @@ export const ultralytics: LayoutSpec = {
   copies: { names: /^(last|best)\.pt$/, by: ['file', 'content'] },
 }
 
-function ownFacts(content: Meta, { name }: Unit): Meta {
+function ownFacts(content: Meta, { name }: Unit): Picked {
   const facts = new Map<string, MetaValue>()
   const epoch = epochOf(content, name)
   if (epoch !== null) facts.set('epoch', epoch)
   const date = content.get('date')
   const time = typeof date === 'string' && /[Z+]|-\d\d:\d\d$/.test(date.slice(10)) ? Date.parse(date) : NaN
   if (!Number.isNaN(time)) facts.set('unixtime', time / 1000)
-  return facts
+  return { meta: facts, measuredAt: placeholdersIn(content.get('train_metrics')) }
+}
+
+/** The metrics of a file that was saved before any validation: they were measured at no step. */
+function placeholdersIn(metrics: MetaValue | undefined): ReadonlyMap<string, Moment> {
+  if (!isMeta(metrics) || metrics.get('fitness') !== null) return new Map()
+  return new Map([...metrics.keys()].map((key) => [key, {}]))
 }
 
 function epochOf(content: Meta, name: string): number | null {
