@@ -232,6 +232,23 @@ describe('a tensor of a million dimensions', () => {
   })
 })
 
+describe('a checkpoint of Lightning whose pickle fills the stack', () => {
+  const head =
+    '\x80\x02}(X\x0a\0\0\0state_dict}X\x11\0\0\0pytorch-lightningK\x01X\x0b\0\0\0global_stepK\x05X\x01\0\0\0a'
+  it.each([
+    ['lists, none put into another', `${']'.repeat(2_400_000)}${'a'.repeat(2_399_999)}`],
+    ['copies of one value', `(N${'2'.repeat(4_700_000)}l`],
+    ['values of one set', `(${'N'.repeat(4_700_000)}\x91`],
+    ['keys and values set one by one', `}${'NNs'.repeat(1_500_000)}`],
+  ])('with %s is read within bounds', async (_, filling) => {
+    const run = temporaryDirectory()
+    const data = Buffer.from(`${head}${filling}u.`, 'latin1')
+    writeFileSync(join(run, 'epoch=1-step=5.ckpt'), makeZip([{ name: 'archive/data.pkl', data }]))
+    await bounded('list', run)
+    await bounded('verify', run, '--deep')
+  })
+})
+
 describe('thousands of small files of torch', () => {
   const head = '\x80\x02}(X\x11\0\0\0pytorch-lightningK\x01X\x0b\0\0\0global_stepK\x05u'
   const archive = (pickle: Buffer, deflate: boolean) => makeZip([{ name: 'archive/data.pkl', data: pickle, deflate }])

@@ -54,8 +54,8 @@ export const deepest = 20_000
  */
 const cost = {
   ...{ number: 3, text: 5, object: 5, array: 6, instance: 12, pair: 8, tensor: 30, bytes: 24, slot: 2 },
-  // The stack never shrinks, and its levels lie beside it.
-  stacked: 4,
+  // The stack never shrinks, its levels lie beside it, and both leave their smaller selves behind.
+  stacked: 8,
   // A map of its own, and a place in one.
   ...{ map: 40, mapped: 16 },
 } as const
