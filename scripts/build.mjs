@@ -40,7 +40,6 @@ const sources = [
     'scripts/usual-work.mjs',
     'bench/runs.mjs',
     'test/fixtures/runs/nutshell',
-    'test/fixtures/runs/frameworks/hf_trainer/run',
     'scripts/help.mjs',
   ],
   ...['package-lock.json', 'node_modules/.package-lock.json'],

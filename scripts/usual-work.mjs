@@ -9,13 +9,13 @@ import { makeRun } from '../bench/runs.mjs'
 const fixtures = fileURLToPath(new URL('../test/fixtures/runs/', import.meta.url))
 
 /**
- * As many have them, and the metric that each goes by: what SpeechBrain and the Trainer of transformers wrote themselves,
- * with a state folder beside it, as there is wherever ckpt has changed something.
+ * As many have them, and the metric that each goes by; the fixture, which SpeechBrain wrote, with a state folder beside it,
+ * as there is wherever ckpt has changed something. What the Trainer's files need besides would cost each start more than
+ * it saves theirs.
  */
 const usualRuns = [
   { metric: 'WER', make: (path) => makeRun(dirname(path), checkpoints, 'plain', path) },
   { metric: 'loss', fixture: 'nutshell' },
-  { metric: 'eval_loss', fixture: 'frameworks/hf_trainer/run' },
 ]
 
 /** Of a run, and of the folder above it. */

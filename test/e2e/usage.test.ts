@@ -403,7 +403,7 @@ describe.skipIf(isOneFile)('the build', () => {
       'scripts',
       'bench',
       'dist',
-      'test/fixtures/runs',
+      'test/fixtures/runs/nutshell',
       'package.json',
       'package-lock.json',
       'tsconfig.json',
