@@ -8,6 +8,8 @@ const leastBytes = 32 << 10
 
 /** Statuses without a body (fetch standard, §2.2.3). */
 const withoutBody = new Set([101, 103, 204, 205, 304])
+/** The highest that a `Response` can be made with; some servers refuse with 999, which says nothing but that. */
+const highestStatus = 599
 
 export const patientFetch: Fetch = async (url, options) => {
   const controller = new AbortController()
@@ -17,7 +19,7 @@ export const patientFetch: Fetch = async (url, options) => {
   try {
     const response = await fetch(url, { ...options, signal })
     const { body, status, statusText, headers } = response
-    if (body === null || withoutBody.has(status)) return response
+    if (body === null || withoutBody.has(status) || status > highestStatus) return response
     return new Response(watched(body), { status, statusText: statusText.replace(/[^\t -~]/g, '?'), headers })
   } finally {
     clearTimeout(timer)

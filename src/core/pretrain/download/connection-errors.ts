@@ -47,6 +47,10 @@ const lasting = /^(ENOTFOUND|ERR_|CERT_|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED|HOSTNAM
 /** Of TLS, as Node names OpenSSL's verdicts. */
 const certificate = /^(CERT_|UNABLE_TO_(GET|VERIFY)|DEPTH_ZERO|SELF_SIGNED|HOSTNAME|ERR_TLS_CERT)/
 
+/** Answers that are not HTTP, as Node's parser (llhttp) and `fetch` (undici) name them: the server would give them again. */
+const malformed =
+  /^(HPE_(UNEXPECTED|INVALID_(?!EOF|CHUNK))|HPE_(CR|LF)_EXPECTED|HPE_HEADER_OVERFLOW|UND_ERR_HEADERS_OVERFLOW|ERR_ASSERTION)/
+
 /** What codes mean to a person; others are shown as they are. */
 const meanings: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no such host (ENOTFOUND)',
@@ -55,6 +59,9 @@ const meanings: Readonly<Record<string, string>> = {
   ECONNRESET: 'the other side closed it (ECONNRESET)',
   ETIMEDOUT: 'no answer (ETIMEDOUT)',
   CERT_HAS_EXPIRED: "the server's certificate has expired (CERT_HAS_EXPIRED)",
+  UND_ERR_HEADERS_OVERFLOW: 'too many headers (UND_ERR_HEADERS_OVERFLOW)',
+  HPE_HEADER_OVERFLOW: 'too many headers (HPE_HEADER_OVERFLOW)',
+  ERR_ASSERTION: 'a status below 100',
   ERR_TLS_CERT_ALTNAME_INVALID: "the server's certificate is for another host (ERR_TLS_CERT_ALTNAME_INVALID)",
 }
 
@@ -65,6 +72,10 @@ function meaningOf(code: string): string {
 /** What `fetch`, or reading a body, threw. `what` says how far it came. */
 export function connectionError(url: string, what: string, error: unknown): CkptError {
   const code = codeOf(error)
+  if (malformed.test(code)) {
+    const said = `${shownUrl(url)}: what the server answered is not HTTP: ${meaningOf(code)}`
+    return new CkptError('system', said, { hint: 'try another mirror or address', cause: error })
+  }
   const message = `${shownUrl(url)}: ${what}${code === '' ? '' : `: ${meaningOf(code)}`}`
   if (certificate.test(code)) {
     const hint = 'where an authority of your own signs it: NODE_EXTRA_CA_CERTS=/path/to/its.pem in the environment'

@@ -106,6 +106,27 @@ describe('a download', () => {
     },
   )
 
+  it.each([
+    ['a status of 99', 'HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n', 'a status below 100'],
+    ['no status line', 'ICY 200 OK\r\n\r\n', 'HPE_'],
+    ['a length below 0', 'HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nabc', 'HPE_INVALID_CONTENT_LENGTH'],
+    [
+      'two lengths',
+      'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcde',
+      'HPE_UNEXPECTED_CONTENT_LENGTH',
+    ],
+    ['headers without end', `HTTP/1.1 200 OK\r\n${'X: a\r\n'.repeat(20_000)}\r\n`, 'too many headers'],
+  ])('whose answer has %s is not tried again, and says what is wrong', async (_, answer, reason) => {
+    const url = server.on('/a', (_request, response) => {
+      response.socket?.end(answer)
+    })
+    await expect(persistently(network, () => fetched(remote(url)), {})).rejects.toMatchObject({
+      code: 'system',
+      message: expect.stringMatching(`not HTTP: .*${reason}`) as string,
+    })
+    expect(waited).toEqual([])
+  })
+
   it('that is compressed on its way is refused: it would be kept so', async () => {
     const url = server.on('/model.ckpt', (_, response) => {
       response.socket?.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n')
