@@ -120,7 +120,7 @@ describe('a download', () => {
     const url = server.on('/a', (_request, response) => {
       response.socket?.end(answer)
     })
-    await expect(persistently(network, () => fetched(remote(url)), {})).rejects.toMatchObject({
+    await expect(persistently(network, () => fetched(remote(url)))).rejects.toMatchObject({
       code: 'system',
       message: expect.stringMatching(`not HTTP: .*${reason}`) as string,
     })
