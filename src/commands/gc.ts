@@ -35,6 +35,7 @@ import type { ReadStorage } from '../core/storage/storage.js'
 import { utcOffset, wait } from '../machine/clock.js'
 import { userName } from '../machine/users-and-groups.js'
 import { idleColumns, idleDocument, type IdleRun } from '../render/gc.js'
+import { describeUnreadable } from '../render/prune.js'
 import { describeWarnings, manyDocument, renderManyPlans } from '../render/prune-many.js'
 import { plural } from '../render/units.js'
 
@@ -117,7 +118,8 @@ somebody else's is left alone and listed, with exit status 6. docs/many-runs.md 
     })
     if (!this.wantsJson && found > 0) this.output.dataLines(await renderManyPlans(plans, view))
     for (const warning of describeWarnings(plans.planned, view)) this.alert(warning)
-    if (plans.leftAlone.length > 0) process.exitCode = exitStatusOf.partial
+    const unread = plans.planned.some(({ plan }) => describeUnreadable(plan).length > 0)
+    if (plans.leftAlone.length > 0 || unread) process.exitCode = exitStatusOf.partial
     const document = documentOf(plans, null)
     if (this.flags['dry-run'] || plans.planned.every(({ plan }) => plan.remove.length === 0)) {
       this.answer(document, () => [])

@@ -2,8 +2,8 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { isSound, type Checkpoint, type Run } from '../core/checkpoint.js'
-import { CkptError } from '../core/errors.js'
+import { isSound, isUnreadable, type Checkpoint, type Run } from '../core/checkpoint.js'
+import { CkptError, exitStatusOf } from '../core/errors.js'
 import { ScanTree, TotalSize } from '../core/checkpoints/layouts/index.js'
 import {
   arrange,
@@ -131,6 +131,8 @@ Exit status 3 when nothing matches.`
       this.failWith({ ...document })
       throw nothingMatches(path, views, query, this.flags.recursive)
     }
+    const isUnread = this.flags.recursive && runs.some(({ checkpoints }) => checkpoints.some(isUnreadable))
+    if (isUnread) process.exitCode = exitStatusOf.partial
     if (this.flags.recursive && !this.flags.group) return this.answerFlat(document ?? {}, path, views)
     const options = { now: this.now(), output: this.output }
     const shown = views.filter(({ matching }) => matching > 0)

@@ -5,6 +5,7 @@ import { BaseCommand } from '../cli/base-command.js'
 import { changedColumns, columnsOfRuns, parseColumns, refuseUnknown, type ColumnChoice } from '../cli/flags/columns.js'
 import { checked, selectionFlags, sortFlag, stateFlag, verifyFlag, walkFlags } from '../cli/flags/common-flags.js'
 import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/flags/query.js'
+import { exitStatusOf } from '../core/errors.js'
 import { compareText } from '../core/checkpoints/layouts/index.js'
 import { describeUnknownKey, rank, settingPrefix, unknownInAll, type Order } from '../core/choosing/selection/index.js'
 import {
@@ -80,6 +81,7 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
     const matching = found.filter(({ matching: count, best }) => count > 0 && (order === undefined || best !== null))
     matching.sort(byPath)
     const rows = this.inOrder(matching, order).slice(0, this.limit)
+    if (rows.some(({ grades }) => grades.has('unreadable'))) process.exitCode = exitStatusOf.partial
     const document = { runs: rows.map(summaryDocument), unreadable: this.unreadable }
     if (matching.length === 0) {
       this.failWith(document)

@@ -155,6 +155,23 @@ describe('ckpt runs', () => {
     expect(stderr).toContain(`no run in ${empty} or below it`)
   })
 
+  it.skipIf(process.getuid?.() === 0)('ends with 6 where the folder of a checkpoint cannot be read', async () => {
+    const tree = temporaryDirectory()
+    makeRun(epochs(2), join(tree, 'a', 'save'))
+    const [first = ''] = readdirSync(makeRun(epochs(3), join(tree, 'b', 'save')))
+    const folder = join(tree, 'b', 'save', first)
+    chmodSync(folder, 0)
+    const all = [['runs'], ['list', '-r'], ['list', '-r', '--group'], ['du'], ['gc', '--older-than', '0s', '--dry-run']]
+    const outcomes = await Promise.all(all.map((args) => ckpt([...args, tree])))
+    chmodSync(folder, 0o700)
+    expect(outcomes.map(({ status }) => status)).toEqual(all.map(() => 6))
+    const [runs, list, , du] = outcomes
+    expect(runs?.stdout).toMatch(/b\/save .*1 unreadable/)
+    expect(list?.stdout).toMatch(/unreadable: permission denied/)
+    expect(du?.stderr).toContain(`warning: ${folder} could not be read: permission denied\n`)
+    expect(await ckpt(['runs', tree])).toMatchObject({ status: 0 })
+  })
+
   it.skipIf(process.getuid?.() === 0)('ends with 6 where a folder cannot be read, and shows the others', async () => {
     const tree = temporaryDirectory()
     makeRun(epochs(1), join(tree, 'a', 'save'))

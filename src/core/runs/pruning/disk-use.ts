@@ -1,6 +1,7 @@
 /** What the checkpoints of runs take up, by what their files are for. */
 import { sep } from 'node:path'
 import type { Checkpoint, Role, Run } from '../../checkpoint.js'
+import { reasonOf } from '../../errors.js'
 import type { ReadStorage, Stat } from '../../storage/storage.js'
 import { pathBelow, visitTrees, type Tree } from '../../storage/entries-below.js'
 
@@ -44,7 +45,7 @@ export class DiskUses {
     const members = checkpoints.flatMap((checkpoint) => checkpoint.members.map(({ path }) => ({ path, checkpoint })))
     await visitTrees(storage, members, (tree, { path, checkpoint }) => {
       if (tree.ok) this.#add(run, path, tree.value, checkpoint, bytes)
-      else if (tree.error.code !== 'not-found') unread.push({ path: checkpoint.path, reason: tree.error.message })
+      else if (tree.error.code !== 'not-found') unread.push({ path: checkpoint.path, reason: reasonOf(tree.error) })
     })
     return { bytes, unread }
   }
