@@ -171,10 +171,22 @@ async function readMap(input: Input, count: number, depth: number): Promise<Flax
   const entries: (readonly [string, FlaxNode])[] = []
   for (let index = 0; index < count; index += 1) {
     const key = await readNode(input, depth + 1)
+    if (key.kind === 'other' && key.text === bytesOfNumpy) throw ofNumpy(input)
     if (key.kind !== 'value') throw input.fail('a key that is not text or number')
     entries.push([String(key.value), await readNode(input, depth + 1)])
   }
   return { kind: 'map', entries }
+}
+
+/** msgpack-numpy, which spaCy saves with, describes an array as a map whose first key is the bytes `nd`. */
+const bytesOfNumpy = '2 bytes'
+
+function ofNumpy({ at }: Input): FormatError {
+  return new FormatError(`msgpack, byte ${at}: an array as msgpack-numpy writes it, which spaCy's own loader reads`, {
+    offset: at,
+    code: 'refused',
+    hint: 'for its loader, copy the folder of the model: ckpt export RUN --into DIR',
+  })
 }
 
 async function readList(input: Input, count: number, depth: number): Promise<FlaxNode> {

@@ -79,6 +79,11 @@ export function keepsOwnForm(layout: string, path: string): boolean {
   return /\.(?:keras|h5|hdf5|nemo|pdparams|pdckpt|gguf|onnx|msgpack|zip|json|ubj|cbm)$/i.test(path)
 }
 
+/** Layouts whose whole folder their framework's loader reads, and which holds nothing that only resuming needs. */
+export function keepsOwnFolder(layout: string): boolean {
+  return layout === 'spacy'
+}
+
 /** `model.safetensors` for the only weights of a checkpoint, else by their own keys. */
 export function ownName(key: string, isOnly: boolean, extension: string): string {
   const safe = key.replace(/[^\w.=+-]+/g, '_').replace(/^\.+/, '')

@@ -9,7 +9,15 @@ import type { OutputFormat } from '../../tensors/write/index.js'
 import { filesIn, readBranches, type Branch, type FileThere } from './folders.js'
 import { isWeightsName, weightsOfBranch, type FoundWeights } from './hub.js'
 import { ensureNoneIsLent } from './links-of-others.js'
-import { isCompanion, isKnownCompanion, isTrainingConfig, keepsOwnForm, ownName, stemOf } from './names.js'
+import {
+  isCompanion,
+  isKnownCompanion,
+  isTrainingConfig,
+  keepsOwnFolder,
+  keepsOwnForm,
+  ownName,
+  stemOf,
+} from './names.js'
 
 /** One thing that is written; `to` is its path in the new folder. */
 export type ExportItem = {
@@ -102,6 +110,10 @@ class Planning {
   async ofCheckpoint(): Promise<void> {
     const { kind, path, layout } = this.checkpoint
     const branches = kind === 'directory' ? await this.#branches(path) : []
+    if (this.#isTakenWhole()) {
+      this.#copyAll(branches)
+      return
+    }
     this.#isHub = layout !== 'speechbrain' && branches.some((branch) => weightsOfBranch(branch).length > 0)
     if (this.#isHub) await this.#addBranches(branches)
     else await this.#addByRole(branches)
@@ -149,6 +161,19 @@ class Planning {
       items: [...this.#items.values()],
       leftOut: [...this.#leftOut].filter((name) => !names.has(name)).sort(),
       warnings: this.#warnings,
+    }
+  }
+
+  #isTakenWhole(): boolean {
+    const { format, changesTensors, part } = this.request
+    const isAsked = format !== undefined || changesTensors || part !== undefined
+    return !isAsked && keepsOwnFolder(this.checkpoint.layout)
+  }
+
+  #copyAll(branches: readonly Branch[]): void {
+    for (const { prefix, files } of branches) {
+      for (const { name, path, size } of files)
+        this.#add({ kind: 'copied', from: path, to: `${prefix}${name}`, bytes: size })
     }
   }
 

@@ -28,6 +28,7 @@ import {
 import { guardRun } from '../../changes/disposal/index.js'
 import type { ReadStorage, Storage } from '../../storage/storage.js'
 import { openRunIfAny } from '../opening/open-run.js'
+import { findStrangers } from './strangers.js'
 import { leftForGood, lookTwice, type LookAgain } from './second-look.js'
 
 export interface VerifyRequest {
@@ -182,7 +183,7 @@ async function findLeft(
   which: readonly Checkpoint[] | null,
   checkpoints: readonly Checkpoint[],
 ): Promise<SaveLeftover[]> {
-  const beside = which === null ? await findLeftovers(storage, run) : []
+  const beside = which === null ? [...(await findLeftovers(storage, run)), ...(await findStrangers(storage, run))] : []
   return [...beside, ...(await findInside(storage, checkpoints))]
 }
 

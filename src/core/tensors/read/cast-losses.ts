@@ -1,13 +1,16 @@
 /** What a cast loses beyond digits: values that the narrower dtype has no number for. */
 import type { Dtype } from '../../formats/safetensors/safetensors.js'
-import { decodingTable, powerTable, smallFloats } from './small-float.js'
+import { decodingTable, powerTable, saturationOf, smallFloats } from './small-float.js'
 
 /** Counts of values that were not so before. */
 export interface CastLosses {
   infinite: number
   nan: number
   zero: number
-  /** Became another whole number: what an integer has no room for wraps around, and infinities and NaN are cut to one. */
+  /**
+   * Became another number: what an integer has no room for wraps around, infinities and NaN are cut to one, and what
+   * F8_E4M3 has no room for is its largest number.
+   */
   wrapped: number
 }
 
@@ -36,7 +39,9 @@ export function lossCounterFor(to: Dtype): CountLosses | undefined {
   const whole = wholes.get(to)
   if (whole !== undefined) return countWholes(whole)
   const table = tables.get(to)
-  return table === undefined ? undefined : countByKind(to === 'F16' || to === 'BF16', table)
+  if (table === undefined) return undefined
+  const count = countByKind(to === 'F16' || to === 'BF16', table)
+  return to === 'F8_E4M3' ? alsoCounting(countSaturated(table), count) : count
 }
 
 const tables: ReadonlyMap<Dtype, () => Float32Array> = new Map<Dtype, () => Float32Array>([
@@ -91,6 +96,25 @@ function countByKind(isWide: boolean, makeTable: () => Float32Array): CountLosse
     for (let i = 0; i < count; i += 1) {
       const value = known[codes[i] ?? 0] ?? NaN
       if (value === 0 || !Number.isFinite(value)) judge(values[i] ?? 0, value, losses)
+    }
+  }
+}
+
+function alsoCounting(first: CountLosses, second: CountLosses): CountLosses {
+  return (values, output, count, losses) => {
+    first(values, output, count, losses)
+    second(values, output, count, losses)
+  }
+}
+
+/** What became the largest number and was not nearest to it. */
+function countSaturated(makeTable: () => Float32Array): CountLosses {
+  const { largest = NaN, limit = NaN } = saturationOf(smallFloats.F8_E4M3) ?? {}
+  let table: Float32Array | undefined
+  return (values, output, count, losses) => {
+    const known = (table ??= makeTable())
+    for (let i = 0; i < count; i += 1) {
+      if (Math.abs(known[output[i] ?? 0] ?? NaN) === largest) losses.wrapped += Number(Math.abs(values[i] ?? 0) > limit)
     }
   }
 }

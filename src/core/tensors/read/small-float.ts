@@ -3,7 +3,10 @@
  * (PyTorch: c10/util/Half.h, BFloat16.h, Float8_*.h, Float8_fnuz_cvt.h).
  */
 
-/** `ieee`: infinities and NaNs as in float32. `fn`: no infinity, one NaN a sign. `fnuz`: one NaN, no negative zero. */
+/**
+ * `ieee`: infinities and NaNs as in float32. `fn`: no infinity, one NaN a sign, and what is too large becomes the largest
+ * number (torch from 2.13 on; NaN before). `fnuz`: one NaN, no negative zero.
+ */
 type Family = 'ieee' | 'fn' | 'fnuz'
 
 export interface SmallFloat {
@@ -23,6 +26,17 @@ export const smallFloats = {
   F8_E5M2FNUZ: { bits: 8, mantissaBits: 2, bias: 16, family: 'fnuz', nan: 0x80 },
   F8_E4M3FNUZ: { bits: 8, mantissaBits: 3, bias: 8, family: 'fnuz', nan: 0x80 },
 } as const satisfies Record<string, SmallFloat>
+
+/**
+ * Of a format in which what is too large becomes the largest number: that number, and what is just not too large yet;
+ * undefined of any other.
+ */
+export function saturationOf(format: SmallFloat): { readonly largest: number; readonly limit: number } | undefined {
+  if (format.family !== 'fn') return undefined
+  const code = largestCode(format)
+  const largest = decodeMagnitude(format, code)
+  return { largest, limit: largest + (largest - decodeMagnitude(format, code - 1)) / 2 }
+}
 
 /** The value of every code, by code. A NaN keeps its payload, made quiet as the processor makes it. */
 export function decodingTable(format: SmallFloat): Float32Array {
@@ -74,7 +88,7 @@ export function encoderOf(format: SmallFloat): (float32: number) => number {
   const half = (1 << (dropped - 1)) - 1
   const smallestNormal = rebias + (1 << 23)
   const largest = largestCode(format)
-  const overflow = family === 'ieee' ? largest + 1 : nan
+  const overflow = { ieee: largest + 1, fn: largest, fnuz: nan }[family]
   const toSign = 32 - bits
   const signMask = 1 << (bits - 1)
   return (float32) => {

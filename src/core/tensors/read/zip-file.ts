@@ -5,6 +5,7 @@ import type { ReadHandle } from '../../storage/storage.js'
 import { isKeras, openKeras } from './keras-file.js'
 import { isNpz, openNpz } from './npy-file.js'
 import type { TensorFile } from './tensor.js'
+import { isStableBaselines, openStableBaselines } from './stable-baselines-file.js'
 import { openTorchArchive } from './torch-zip.js'
 
 /** A local header, as torch itself looks for one (torch/serialization.py, `_is_zipfile`). */
@@ -18,5 +19,6 @@ export async function openZip(handle: ReadHandle): Promise<TensorFile> {
   const archive = await readZip(sourceOf(handle))
   if (isNpz(archive)) return openNpz(handle, stat, archive)
   if (isKeras(archive)) return openKeras(handle, archive)
+  if (isStableBaselines(archive)) return openStableBaselines(handle, archive)
   return openTorchArchive(handle, stat, archive)
 }

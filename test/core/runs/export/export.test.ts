@@ -225,6 +225,15 @@ describe('an export', () => {
     expect(tree(keras)).toEqual(['README.md', 'model.05-1.6537.keras'])
   })
 
+  it('of spaCy is the whole folder of the model, which its loader reads', async () => {
+    const run = new URL('../../../fixtures/runs/frameworks/spacy/run', import.meta.url).pathname
+    const into = target()
+    const { checkpoint } = await exported(run, into, { which: 'model-best' })
+    for (const name of tree(checkpoint.path)) {
+      expect(fs.readFileSync(join(into, name)), name).toEqual(fs.readFileSync(join(checkpoint.path, name)))
+    }
+  })
+
   it("of Keras' shards has the index and all of them; asked for safetensors it is one file", async () => {
     const [own, open] = [target(), target()]
     const run = copyFixture('../formats/hdf5')

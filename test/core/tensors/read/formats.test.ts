@@ -75,6 +75,28 @@ describe.each(Object.entries(expected))('%s', (name, forms) => {
   })
 })
 
+describe("spaCy's msgpack", () => {
+  it('is refused as what it is, and not called damaged', async () => {
+    const path = new URL('../../../fixtures/runs/frameworks/spacy/run/model-best/tagger/model', import.meta.url)
+      .pathname
+    await expect(opened(path)).rejects.toMatchObject({ code: 'refused', message: /as msgpack-numpy writes it/ })
+  })
+})
+
+describe("stable-baselines3's zip", () => {
+  const at = (name: string) =>
+    new URL(`../../../fixtures/runs/frameworks/stable_baselines3/${name}`, import.meta.url).pathname
+
+  it('has the tensors of its policy', async () => {
+    const { checkpoints } = JSON.parse(fs.readFileSync(at('expected.json'), 'utf8')) as {
+      readonly checkpoints: readonly { readonly weights: { readonly tensors: Forms } }[]
+    }
+    const sums = (forms: Forms = {}) => Object.entries(forms).map(([name, { shape, sha256 }]) => [name, shape, sha256])
+    const found = await formsOf(await opened(at('run/logs/rl_model_200_steps.zip')))
+    expect(sums(found).sort()).toEqual(sums(checkpoints[0]?.weights.tensors).sort())
+  })
+})
+
 describe("NumPy's files", () => {
   it('of objects are refused, and what is around numbers in an archive is named', async () => {
     await expect(opened(join(fixtures, 'numpy/objects.npy'))).rejects.toMatchObject({ code: 'refused' })
