@@ -2,6 +2,12 @@
 import { groupBy } from '../../grouped.js'
 import { basename } from 'node:path'
 import { isUnlisted, type Checkpoint, type Finding, type Role } from '../../checkpoint.js'
+import {
+  isStemOfProcess,
+  pathOfProcess,
+  processPart,
+  type ProcessPart,
+} from '../../formats/safetensors/process-parts.js'
 import { alikeByFiles, findLayout, type Alike } from '../layouts/index.js'
 import { isMissed } from './random-states.js'
 import { missedIn } from './weights-alone.js'
@@ -128,7 +134,7 @@ export function findMissingShards(names: readonly string[]): Finding[] {
   const findings: Finding[] = findMissingProcesses(names)
   for (const { stem, suffix, total } of shardSets(names)) {
     // A process may have nothing for one of them, and writes no index.
-    if (stemOfProcess.test(stem)) continue
+    if (isStemOfProcess(stem)) continue
     const index = `${stem}${suffix}.index.json`
     // torchtune calls the index of model-….bin as the Hub calls that of pytorch_model-….bin.
     if (here.has(index) || here.has(`pytorch_${index}`)) continue
@@ -145,27 +151,23 @@ export function findMissingShards(names: readonly string[]): Finding[] {
   return findings
 }
 
-/** Of torch.distributed.checkpoint's HuggingFaceStorageWriter: `shard-00002-model-00001-of-00003.safetensors`. */
-const ofProcess = /^((?:.*\/)?shard-)(\d{5,})-model-\d{5,}-of-\d{5,}\.safetensors$/
-const stemOfProcess = /(?:^|\/)shard-\d{5,}-model$/
-
-/** Processes are numbered from 1 on; how many there were is written nowhere. */
+/** Of those who saved together each has its own. */
 function findMissingProcesses(names: readonly string[]): Finding[] {
-  const found = new Map<string, { numbers: Set<number>; rest: string }>()
+  const found = new Map<string, { numbers: Set<number>; first: ProcessPart }>()
   for (const name of names) {
-    const [, start, number] = (name.includes(shardMark) ? ofProcess.exec(name) : null) ?? []
-    if (start === undefined || number === undefined) continue
-    const known = found.get(start) ?? { numbers: new Set(), rest: name.slice(start.length + number.length) }
-    known.numbers.add(Number(number))
-    found.set(start, known)
+    const part = name.includes(shardMark) ? processPart(name) : null
+    if (part === null) continue
+    const known = found.get(part.start) ?? { numbers: new Set(), first: part }
+    known.numbers.add(part.process)
+    found.set(part.start, known)
   }
-  return [...found].flatMap(([start, { numbers, rest }]) => {
+  return [...found.values()].flatMap(({ numbers, first }) => {
     const findings: Finding[] = []
     const reason = `not there; each of the ${numbers.size} other processes has its own`
     const highest = Math.max(...numbers)
     for (let number = 1; number < highest && findings.length < mostNamed; number += 1) {
       if (numbers.has(number)) continue
-      findings.push({ grade: 'partial', file: `${start}${String(number).padStart(5, '0')}${rest}`, reason })
+      findings.push({ grade: 'partial', file: pathOfProcess(first, number), reason })
     }
     return findings
   })

@@ -5,8 +5,9 @@
  * `_consolidate_hf_safetensors.py` does: a tensor reaches as far as its parts do.
  */
 import { FormatError } from '../../errors.js'
+import { processPart } from '../../formats/safetensors/process-parts.js'
 import type { ReadHandle, ReadStorage } from '../../storage/storage.js'
-import { partName, readOffsets } from './dcp-sharding-info.js'
+import { readOffsets } from './dcp-sharding-info.js'
 import { folderFile, FolderFiles } from './folder-file.js'
 import type { ListedTensor } from './listed-file.js'
 import { openSafetensors } from './safetensors-file.js'
@@ -15,7 +16,7 @@ import type { TensorFile, TensorInfo } from './tensor.js'
 
 /** Those of a folder's names that are such files, in the order of their processes. */
 export function dcpPartsAmong(names: readonly string[]): readonly string[] {
-  return names.filter((name) => partName.test(name)).sort()
+  return names.filter((name) => processPart(name) !== null).sort()
 }
 
 /**
@@ -46,14 +47,14 @@ export async function openDcpSafetensors(
 
 /** Nothing in the files says how many there are, but their numbers: from 1 on, without a gap. */
 function requireAllProcesses(folder: string, names: readonly string[]): void {
-  const numbers = names.map((name) => partName.exec(name)?.slice(1, 4).map(Number) ?? [])
-  const highest = numbers.reduce((most, [process = 0]) => Math.max(most, process), 0)
-  const processes = new Set(numbers.map(([process]) => process))
+  const parts = names.flatMap((name) => processPart(name) ?? [])
+  const highest = parts.reduce((most, part) => Math.max(most, part.process), 0)
+  const processes = new Set(parts.map((part) => part.process))
   for (let process = 1; process <= highest && process <= names.length + 1; process += 1) {
     if (!processes.has(process)) throw partial(folder, `the files of process ${process} are not there`)
   }
-  const count = numbers[0]?.[2] ?? 0
-  const models = new Set(numbers.map(([, model]) => model))
+  const count = parts[0]?.files ?? 0
+  const models = new Set(parts.map((part) => part.file))
   for (let model = 1; model <= count && model <= names.length + 1; model += 1) {
     if (!models.has(model)) throw partial(folder, `no file is number ${model} of ${count}`)
   }

@@ -2,15 +2,12 @@
  * The metadata by which torch.distributed.checkpoint says where the tensors of a safetensors file begin in those that they
  * are parts of (torch/distributed/checkpoint/_hf_utils.py, `CUSTOM_METADATA_KEY`).
  */
-import { basename } from 'node:path'
 import { FormatError } from '../../errors.js'
+import { processPart } from '../../formats/safetensors/process-parts.js'
 import { isJsonObject, parseJson } from '../../formats/text/json.js'
 import type { TensorFile } from './tensor.js'
 
 const infoKey = 'DCP_SHARDING_INFO'
-
-/** Of a file with one process's parts: the numbers of the process, of the file, and how many files there are. */
-export const partName = /^shard-(\d{5,})-model-(\d{5,})-of-(\d{5,})\.safetensors$/
 
 /** Of each tensor that the file says it of. Throws FormatError. */
 export function readOffsets({ path, metadata }: Pick<TensorFile, 'path' | 'metadata'>): Map<string, readonly number[]> {
@@ -34,7 +31,7 @@ export function readOffsets({ path, metadata }: Pick<TensorFile, 'path' | 'metad
 export function partsOfOne(file: Pick<TensorFile, 'path' | 'metadata' | 'tensors'>): ReadonlyMap<string, string> {
   if (!file.metadata.has(infoKey)) return new Map()
   const offsets = readOffsets(file)
-  const isPart = partName.test(basename(file.path)) || [...offsets.values()].some((own) => own.some((one) => one > 0))
+  const isPart = processPart(file.path) !== null || [...offsets.values()].some((own) => own.some((one) => one > 0))
   if (!isPart) return new Map()
   const why = "what one process saved of it, and the others' parts lie in the files beside: name their folder"
   return new Map(file.tensors.map(({ name }) => [name, why]))
