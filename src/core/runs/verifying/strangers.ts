@@ -1,10 +1,11 @@
 /** Files that are named as the checkpoints of a run are, and are something else: a pointer, a page, zeros, noise. */
 import { basename, dirname } from 'node:path'
 import { isDamaged, type Checkpoint, type Run } from '../../checkpoint.js'
+import { FormatError, StorageError } from '../../errors.js'
 import { checkHealth } from '../../checkpoints/health/index.js'
 import type { SaveLeftover } from '../../checkpoints/layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { loneFile } from '../opening/lone-weights.js'
+import { loneFile, type Lone } from '../opening/lone-weights.js'
 
 /**
  * Sorted by name: of the files whose names differ from a checkpoint's in nothing but numbers those that no layout took,
@@ -49,10 +50,20 @@ function pathsOf({ path, members, files }: Checkpoint): string[] {
 }
 
 async function whatLiesThere(storage: ReadStorage, run: string, path: string): Promise<SaveLeftover | null> {
-  const lone = await loneFile(storage, path)
+  const lone = await loneIfReadable(storage, path)
   if (lone === null) return null
   const [graded] = await checkHealth(storage, [lone.checkpoint], [lone.checkpoint], 'quick')
   if (graded === undefined || !isDamaged(graded)) return null
   const reason = graded.health.findings[0]?.reason ?? 'no checkpoint'
   return { name: path.slice(run.length + 1), path, reason: `no checkpoint, though named as one: ${reason}` }
+}
+
+/** Null too for a file that is gone by now, or that the system refuses to read: that says nothing of what it is. */
+async function loneIfReadable(storage: ReadStorage, path: string): Promise<Lone | null> {
+  try {
+    return await loneFile(storage, path)
+  } catch (error) {
+    if (error instanceof StorageError || error instanceof FormatError) return null
+    throw error
+  }
 }

@@ -1,10 +1,13 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openRun, verdictOf, verifyRun } from '../../../../src/core/runs/index.js'
 import { stateFolderOf } from '../../../../src/core/changes/state/index.js'
+import { StorageError } from '../../../../src/core/errors.js'
+import { findStrangers } from '../../../../src/core/runs/verifying/strangers.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
+import type { ReadStorage } from '../../../../src/core/storage/storage.js'
 
 const storage = localStorage()
 const weights = new URL('../../../fixtures/parts/timm.pt', import.meta.url).pathname
@@ -42,6 +45,23 @@ describe('a file that is named as the checkpoints of its run are', () => {
     expect(found.leftovers[0]?.reason).toContain(`no checkpoint, though named as one: `)
     expect(found.leftovers[0]?.reason).toContain(reason)
     expect(verdictOf([found])).toBe('damaged')
+  })
+
+  it('and cannot be read says nothing of what it is', async () => {
+    cpSync(new URL('../../../fixtures/runs/frameworks/lightgbm/run', import.meta.url).pathname, run, {
+      recursive: true,
+    })
+    const path = join(run, 'model.txt.snapshot_iter_99')
+    writeFileSync(path, 'text')
+    const opened = await openRun(storage, run)
+    const denying: ReadStorage = Object.assign(Object.create(storage) as ReadStorage, {
+      open: async (one: string) => {
+        if (one === path) throw new StorageError(path, 'EACCES', 'permission denied')
+        return storage.open(one)
+      },
+    })
+    expect(opened.checkpoints.map(({ name }) => name)).not.toContain('model.txt.snapshot_iter_99')
+    expect(await findStrangers(denying, opened)).toEqual([])
   })
 
   it('and is sound of its own kind is not, nor is what has another name or lies in another folder', async () => {
