@@ -139,17 +139,28 @@ function beforeColumn(typed: string): string {
   return sign === '+' || sign === '-' ? before + sign : before
 }
 
+type WantedArgument = Extract<Wanted, { kind: 'argument' }>
+
+function plain(values: readonly string[], shell: Completion['shell']): Completion {
+  return { ...nothing, shell, candidates: values.map((value) => ({ value })) }
+}
+
 async function argumentsOf(
-  { command, name, positionals }: Extract<Wanted, { kind: 'argument' }>,
+  wanted: WantedArgument,
   line: TypedLine,
   spec: CompletionSpec,
   here: Here,
 ): Promise<Completion> {
-  const plain = (values: readonly string[], shell: Completion['shell']): Completion => ({
-    ...nothing,
-    shell,
-    candidates: values.map((value) => ({ value })),
-  })
+  return (await argumentsOfCommand(wanted, line, spec, here)) ?? argumentsByName(wanted, line, here)
+}
+
+/** Of commands whose arguments are not what their names say elsewhere; null for all others. */
+async function argumentsOfCommand(
+  { command, name, positionals }: WantedArgument,
+  line: TypedLine,
+  spec: CompletionSpec,
+  here: Here,
+): Promise<Completion | null> {
   if (command === 'config' && name === 'command') {
     return plain(
       Object.keys(spec).filter((one) => !one.includes(' ')),
@@ -167,6 +178,14 @@ async function argumentsOf(
     return plain([...keys, ...(await runsTyped(line, here))], 'folders')
   }
   if (command === 'trash restore') return plain(await trashedNames(here.storage, here.folder), 'files')
+  return null
+}
+
+async function argumentsByName(
+  { name, positionals }: WantedArgument,
+  line: TypedLine,
+  here: Here,
+): Promise<Completion> {
   switch (name) {
     case 'run':
     case 'runs':
