@@ -53,10 +53,10 @@ export async function planLora(base: TensorFile, adapter: TensorFile, config: Js
     changes.set(target.name, replacement(adapter, tensor))
   }
   const merged: string[] = []
-  const targets = new Map([...pairs.keys()].map((module) => [module, targetOf(`${module}.weight`)]))
+  const aimed = [...pairs].map(([module, pair]) => ({ module, pair, target: targetOf(`${module}.weight`) }))
+  const targets = new Map(aimed.map(({ module, target }) => [module, target]))
   const isFlipped = flippedModules(base, adapter, pairs, targets, config)
-  for (const [module, pair] of pairs) {
-    const target = targets.get(module) ?? targetOf(`${module}.weight`)
+  for (const { module, pair, target } of aimed) {
     const own = inFull.get(target.name)
     const sides = sidesOf(adapter, module, pair, target, isFlipped(module), scalingOf(alphaOf(module), pair, config))
     // Of an embedding the adapter can have the weights themselves too.
