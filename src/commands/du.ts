@@ -11,6 +11,7 @@ import type { ReadStorage } from '../core/storage/storage.js'
 import { utcOffset } from '../machine/clock.js'
 import { describeUses, renderUse, useDocument, type UseOfRun } from '../render/du.js'
 import { printable } from '../render/printable.js'
+import { plural } from '../render/units.js'
 import { warningsOfRuns, type WarnedRun } from '../render/warnings-of-runs.js'
 
 /** Rows of a table on a terminal unless --all says otherwise. */
@@ -78,11 +79,15 @@ ckpt prune -r with --keep 1, or with the policy that is given here, would free. 
       const uses = new DiskUses(this.storage)
       for await (const { run, storage } of eachRun(this.storage, root, options)) {
         const use = await uses.of(run, storage)
+        const left = run.checkpoints.length - use.gone
+        if (use.gone > 0)
+          this.alert(`${printable(run.path)}: ${plural(use.gone, 'checkpoint')} vanished while ckpt looked`)
+        if (left === 0) continue
         const plan = await this.plan(storage, run, request)
         if (this.hasPolicy) this.warned.push({ path: run.path, warnings: plan?.warnings ?? [] })
         rows.push({
           run: run.path,
-          checkpoints: run.checkpoints.length,
+          checkpoints: left,
           use,
           freed: plan?.freedBytes ?? null,
           shared: plan?.shared ?? [],

@@ -144,7 +144,9 @@ export function renderManyDone(done: readonly DoneRun[], trash: boolean, { colou
   if (done.length === 0) return []
   const removed = done.reduce((sum, { removal }) => sum + removal.removed.length, 0)
   const freed = done.reduce((sum, { removal }) => sum + removal.freedBytes, 0)
-  const what = `${plural(removed, 'checkpoint')} of ${plural(done.length, 'run')}`
+  if (removed === 0) return [trash ? 'nothing was moved' : 'nothing was removed']
+  const changed = done.filter(({ removal }) => removal.removed.length > 0)
+  const what = `${plural(removed, 'checkpoint')} of ${plural(changed.length, 'run')}`
   const text = trash
     ? `moved ${what} to the trash; ckpt trash empty frees the space`
     : `removed ${what}, ${formatSize(freed)} freed`

@@ -13,6 +13,8 @@ export interface DiskUse {
   readonly bytes: Readonly<Record<UseKind, number>>
   /** Checkpoints that could not be looked at, and why. */
   readonly unread: readonly { readonly path: string; readonly reason: string }[]
+  /** How many checkpoints have vanished since the run was read. */
+  readonly gone: number
 }
 
 const kindOfRole: Readonly<Record<Role, UseKind>> = {
@@ -42,12 +44,14 @@ export class DiskUses {
     for (const [file, holder] of this.#holders) if (holder === run) this.#holders.delete(file)
     const bytes = { weights: 0, resume: 0, both: 0, other: 0 }
     const unread: { path: string; reason: string }[] = []
+    const gone = new Set<Checkpoint>()
     const members = checkpoints.flatMap((checkpoint) => checkpoint.members.map(({ path }) => ({ path, checkpoint })))
     await visitTrees(storage, members, (tree, { path, checkpoint }) => {
       if (tree.ok) this.#add(run, path, tree.value, checkpoint, bytes)
-      else if (tree.error.code !== 'not-found') unread.push({ path: checkpoint.path, reason: reasonOf(tree.error) })
+      else if (tree.error.code === 'not-found') gone.add(checkpoint)
+      else unread.push({ path: checkpoint.path, reason: reasonOf(tree.error) })
     })
-    return { bytes, unread }
+    return { bytes, unread, gone: gone.size }
   }
 
   #add(run: string, root: string, tree: Tree, { files }: Checkpoint, bytes: Record<UseKind, number>): void {

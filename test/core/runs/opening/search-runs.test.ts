@@ -104,6 +104,18 @@ describe('the checkpoints of many runs', () => {
     expect(sums[0]).toBe(sums[2])
   })
 
+  it('count where they have vanished since the run was read', async () => {
+    const storage = localStorage()
+    const { runs } = await searchRuns(storage, root)
+    const [first] = runs
+    if (first === undefined) throw new Error('no run')
+    const before = totalUse(await new DiskUses(storage).of(first))
+    rmSync(first.checkpoints[0]?.path ?? '', { recursive: true })
+    const use = await new DiskUses(storage).of(first)
+    expect([use.gone, use.unread]).toEqual([1, []])
+    expect(totalUse(use)).toBeLessThan(before)
+  })
+
   it('are planned by what the walk has listed, and nothing is listed again (prune -r)', async () => {
     const listed: string[] = []
     const local = localStorage()

@@ -1,0 +1,21 @@
+/** What is said once many runs were pruned. */
+import { expect, it } from 'vitest'
+import { renderManyDone } from '../../src/render/prune-many.js'
+
+type Done = Parameters<typeof renderManyDone>[0][number]
+
+function done(count: number): Done {
+  const removed = Array.from({ length: count }, () => ({}))
+  return { run: { path: '/run', checkpoints: [] }, removal: { removed, freedBytes: 1000 * count } } as unknown as Done
+}
+
+const plain = { colours: false } as Parameters<typeof renderManyDone>[2]
+
+it('counts the runs that lost something, and tells of no space where nothing went', () => {
+  expect(renderManyDone([done(2), done(0), done(1)], true, plain)).toEqual([
+    'moved 3 checkpoints of 2 runs to the trash; ckpt trash empty frees the space',
+  ])
+  expect(renderManyDone([done(1), done(0)], false, plain)).toEqual(['removed 1 checkpoint of 1 run, 1 kB freed'])
+  expect(renderManyDone([done(0), done(0)], true, plain)).toEqual(['nothing was moved'])
+  expect(renderManyDone([done(0)], false, plain)).toEqual(['nothing was removed'])
+})
