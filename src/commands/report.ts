@@ -11,10 +11,10 @@ import {
   walkFlags,
 } from '../cli/flags/common-flags.js'
 import { noRunBelow, readPolicy } from '../cli/flags/query.js'
-import { interruptible } from '../cli/output/progress.js'
+import { interruptible, type WatchedWork } from '../cli/output/progress.js'
 import { policyOfRun } from '../cli/settings/policy-of-run.js'
 import { outputFlags } from '../cli/flags/tensor-flags.js'
-import type { Run } from '../core/checkpoint.js'
+import type { HealthLevel, Run } from '../core/checkpoint.js'
 import { refuseAbsent, type EarlierWalk } from '../core/checkpoints/layouts/index.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
 import { CkptError } from '../core/errors.js'
@@ -113,53 +113,54 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
 
   /** For runs in `known`, by path, what is known is taken as it is. */
   private async view(runs: readonly Run[], known: ReadonlyMap<string, ReportedRun> = new Map()): Promise<ReportView> {
-    const uses = (this.uses ??= new DiskUses(this.storage))
     const policies = new Map<string, AskedPolicy | null>()
     for (const run of runs) policies.set(run.path, known.get(run.path)?.policy ?? (await this.policyFor(run)))
     // What a policy would keep is what prune would keep, which looks into the files.
     const isAsked = [...policies.values()].some((policy) => policy !== null)
-    const isDefault = this.flags.verify === undefined
     const { verify = isAsked ? 'quick' : 'none' } = this.flags
     const reported = await this.long('reading', async (watched) => {
       const all: ReportedRun[] = []
       for (const run of runs) {
-        const before = known.get(run.path)
-        if (before !== undefined) {
-          all.push(before)
-          continue
-        }
-        const policy = policies.get(run.path) ?? null
-        const request = {
-          verify,
-          // As prune does, to the last byte of the newest that stays; a page that is kept up to date has no time for it.
-          policy: policy === null ? null : { ...policy.request, verify, proves: isDefault && !this.flags.serve },
-          now: this.now(),
-          utcOffset,
-          uses,
-          stateDirectory: this.flags.state,
-        }
-        all.push({
-          report: await reportRun(this.flags.serve ? this.storage : this.reading, run, request, watched),
-          policy,
-        })
+        all.push(known.get(run.path) ?? (await this.reportOn(run, policies.get(run.path) ?? null, verify, watched)))
       }
       return all
     })
+    const first = firstAxis(
+      runs,
+      reported.map(({ report }) => report.run),
+    )
     return {
       version: this.program.version,
       made: this.now(),
       root: this.root,
       axis: loggedAxis(
-        firstAxis(
-          runs,
-          reported.map(({ report }) => report.run),
-        ),
+        first,
         reported.flatMap(({ report }) => report.curves),
       ),
       verify,
       runs: reported,
       warnings: this.unreadable.map(({ path, reason }) => `${path} could not be read: ${reason}`),
     }
+  }
+
+  private async reportOn(
+    run: Run,
+    policy: AskedPolicy | null,
+    verify: HealthLevel,
+    watched: WatchedWork,
+  ): Promise<ReportedRun> {
+    const { serve: isKeptUpToDate, state: stateDirectory } = this.flags
+    // As prune does, to the last byte of the newest that stays; a page that is kept up to date has no time for it.
+    const proves = this.flags.verify === undefined && !isKeptUpToDate
+    const request = {
+      verify,
+      policy: policy === null ? null : { ...policy.request, verify, proves },
+      now: this.now(),
+      utcOffset,
+      uses: (this.uses ??= new DiskUses(this.storage)),
+      stateDirectory,
+    }
+    return { report: await reportRun(isKeptUpToDate ? this.storage : this.reading, run, request, watched), policy }
   }
 
   private tell({ runs }: ReportView): void {
