@@ -16,6 +16,9 @@ import {
   setAside,
   takeBack,
   tellObstacles,
+  type ClearedFolder,
+  type ObstacleContext,
+  type ObstacleRequest,
   type PruneRequest,
   type StateLocation,
 } from '../core/runs/index.js'
@@ -25,6 +28,7 @@ import {
   stateFolderOf,
   withLock,
   type LockOptions,
+  type StateFolder,
 } from '../core/changes/state/index.js'
 import type { Storage } from '../core/storage/storage.js'
 import type { Chores, JobPlan } from '../core/jobs/supervise/index.js'
@@ -45,68 +49,107 @@ export interface ChoreOptions {
 }
 
 export async function choresOf(storage: Storage, plan: JobPlan, options: ChoreOptions): Promise<Chores> {
-  const { lock, tell, prune, onCheckpoint, onExit } = options
-  const { stateDirectory } = plan
-  const state = await stateFolderOf(storage, plan.path, plan.stateDirectory)
-  const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
+  const chores = new JobChores(storage, plan, options, await stateFolderOf(storage, plan.path, plan.stateDirectory))
+  await chores.forgetEarlierRequest()
+  return chores
+}
+
+class JobChores implements Chores {
+  private readonly commands: UserCommands
+
+  constructor(
+    private readonly storage: Storage,
+    private readonly plan: JobPlan,
+    private readonly options: ChoreOptions,
+    private readonly state: StateFolder,
+  ) {
+    this.commands = new UserCommands(options.tell)
+  }
+
+  /** What was asked of an earlier job is not meant for this one. */
+  async forgetEarlierRequest(): Promise<void> {
+    await this.attempt('an old request to stop', () => forgetStopRequest(this.storage, this.state))
+  }
+
+  readonly clearObstacles: Chores['clearObstacles'] = async (start, number) => {
+    const { verify, keys } = this.plan.resume
+    const look = { now: this.options.lock.now(), wait: number === 1 ? wait : atOnce }
+    const standing: string[] = []
+    for (const folder of start.folders) {
+      const { cutSince } = folder
+      standing.push(...(await this.clear(folder, { verify, keys, cutSince }, look)))
+    }
+    return standing
+  }
+
+  /** Gives the names of what stands in the way still. */
+  private async clear(
+    { run, checkpoint }: ClearedFolder,
+    request: ObstacleRequest,
+    look: ObstacleContext,
+  ): Promise<string[]> {
+    const { plan, storage } = this
+    const { lock, tell } = this.options
+    const cleared = plan.resume.leavesDamaged
+      ? await tellObstacles(storage, run, checkpoint, request, look)
+      : await clearObstacles(storage, run, checkpoint, request, { stateDirectory: plan.stateDirectory, lock, look })
+    const isNamed = namesCheckpoint([...plan.command, ...plan.resumeArgs])
+    for (const line of clearedLines(cleared, run, checkpoint, isNamed)) tell(line)
+    return cleared.standing.map((one) => one.checkpoint.name)
+  }
+
+  readonly onCheckpoint: Chores['onCheckpoint'] = async (checkpoint, number) => {
+    this.start('on-checkpoint', checkpoint, { CKPT_ATTEMPT: String(number) })
+  }
+
+  readonly onEnd: Chores['onEnd'] = async ({ attempt, ending, status, next, checkpoint, saved, remains, hurry }) => {
+    // What copies a checkpoint away must have it before it is pruned.
+    await this.commands.finish(hurry)
+    const { prune } = this.options
+    if (prune !== null) {
+      await this.attempt('nothing was pruned', () =>
+        pruneJob(this.storage, this.plan, { ...prune, ownStart: saved }, { ...this.options, remains }),
+      )
+    }
+    if (this.options.onExit === undefined) return
+    this.start('on-exit', checkpoint, {
+      CKPT_REASON: ending,
+      CKPT_EXIT: String(status),
+      CKPT_NEXT: next,
+      CKPT_ATTEMPT: String(attempt),
+    })
+    await this.commands.finish(hurry)
+  }
+
+  /** The user's command for this, where there is one. */
+  private start(flag: 'on-checkpoint' | 'on-exit', checkpoint: Checkpoint | null, more: Record<string, string>): void {
+    const command = flag === 'on-exit' ? this.options.onExit : this.options.onCheckpoint
+    if (command === undefined) return
+    const environment = { ...jobEnvironment(this.plan.environment, checkpoint), CKPT_RUN: this.plan.path, ...more }
+    this.commands.add(flag, command, environment)
+  }
+
+  readonly setAside: Chores['setAside'] = (checkpoint, starts) =>
+    this.attempt('it is not remembered', () => setAside(this.storage, checkpoint, starts, this.options.lock))
+
+  readonly takeBack: Chores['takeBack'] = async (checkpoints) => {
+    const [first] = checkpoints
+    if (first === undefined) return
+    const names = checkpoints.map(({ name }) => name)
+    const { lock, tell } = this.options
+    await this.attempt('the marks stay', () => takeBack(this.storage, first.run, names, lock))
+    tell(`${names.join(', ')}: no longer set aside, because starts from the checkpoint before it saved nothing either`)
+  }
+
+  readonly stopAsked: Chores['stopAsked'] = () => readStopRequest(this.storage, this.state)
+
+  private async attempt(what: string, work: () => Promise<unknown>): Promise<void> {
     try {
       await work()
     } catch (error) {
       if (!(error instanceof CkptError)) throw error
-      tell(`${what}: ${error.message}`)
+      this.options.tell(`${what}: ${error.message}`)
     }
-  }
-  const commands = new UserCommands(tell)
-  const hook = (flag: string, command: string, checkpoint: Checkpoint | null, more: Record<string, string>) => {
-    commands.add(flag, command, { ...jobEnvironment(plan.environment, checkpoint), CKPT_RUN: plan.path, ...more })
-  }
-  // What was asked of an earlier job is not meant for this one.
-  await attempt('an old request to stop', () => forgetStopRequest(storage, state))
-  return {
-    clearObstacles: async (start, number) => {
-      const now = lock.now()
-      const look = { now, wait: number === 1 ? wait : atOnce }
-      const { verify, keys, leavesDamaged } = plan.resume
-      const isNamed = namesCheckpoint([...plan.command, ...plan.resumeArgs])
-      const standing: string[] = []
-      for (const { run, checkpoint, cutSince } of start.folders) {
-        const request = { verify, keys, cutSince }
-        const cleared = leavesDamaged
-          ? await tellObstacles(storage, run, checkpoint, request, look)
-          : await clearObstacles(storage, run, checkpoint, request, { stateDirectory, lock, look })
-        for (const line of clearedLines(cleared, run, checkpoint, isNamed)) tell(line)
-        standing.push(...cleared.standing.map((one) => one.checkpoint.name))
-      }
-      return standing
-    },
-    onCheckpoint: async (checkpoint, number) => {
-      if (onCheckpoint === undefined) return
-      hook('on-checkpoint', onCheckpoint, checkpoint, { CKPT_ATTEMPT: String(number) })
-    },
-    onEnd: async ({ attempt: number, ending, status, next, checkpoint, saved, remains, hurry }) => {
-      // What copies a checkpoint away must have it before it is pruned.
-      await commands.finish(hurry)
-      if (prune !== null)
-        await attempt('nothing was pruned', () =>
-          pruneJob(storage, plan, { ...prune, ownStart: saved }, { ...options, remains }),
-        )
-      if (onExit === undefined) return
-      const facts = { CKPT_REASON: ending, CKPT_EXIT: String(status), CKPT_NEXT: next, CKPT_ATTEMPT: String(number) }
-      hook('on-exit', onExit, checkpoint, facts)
-      await commands.finish(hurry)
-    },
-    setAside: (checkpoint, starts) =>
-      attempt('it is not remembered', () => setAside(storage, checkpoint, starts, lock)),
-    takeBack: async (checkpoints) => {
-      const [first] = checkpoints
-      if (first === undefined) return
-      const names = checkpoints.map(({ name }) => name)
-      await attempt('the marks stay', () => takeBack(storage, first.run, names, lock))
-      tell(
-        `${names.join(', ')}: no longer set aside, because starts from the checkpoint before it saved nothing either`,
-      )
-    },
-    stopAsked: () => readStopRequest(storage, state),
   }
 }
 
