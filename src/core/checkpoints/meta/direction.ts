@@ -4,13 +4,13 @@ import { wordsOf, type Word } from './key-words.js'
 
 const lowerIsBetter = new Set(
   `loss losses error err wer cer per ser eer der ter mer wder dcf mindcf hter ppl perplexity
-   rmse mse mae mape rmsle nll bpc bpd fid lpips mcd`.split(/\s+/),
+   rmse mse mae mape rmsle nll bpc bpd crossentropy fid lpips mcd`.split(/\s+/),
 )
 
 const higherIsBetter = new Set(
   `acc accuracy f1 fscore bleu sacrebleu chrf rouge meteor cider map ap miou iou dice pesq stoi estoi
    snr sisnr sisnri sdr sisdr sdri sisdri auc auroc auprc precision recall mcc ndcg mrr psnr ssim mos
-   top1 top5`.split(/\s+/),
+   top1 top5 r2`.split(/\s+/),
 )
 
 /** Keys with such a word count, time or weigh something: `eval_samples_per_second`, `num_loss_terms`, `loss_scale`. */

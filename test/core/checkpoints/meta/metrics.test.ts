@@ -4,14 +4,14 @@ import { directionOf, isImpossible, metricKeys } from '../../../../src/core/chec
 describe('the direction of a metric', () => {
   it.each(
     `loss valid/loss eval_loss validLoss WER wer_test valid/CER PER valid_PER ErrorRate error ppl eval-perplexity rmse MAE eer
-     loss_per_token acc_loss map_error neg_loss`.split(/\s+/),
+     loss_per_token acc_loss map_error neg_loss binary_crossentropy metrics/eval/CrossEntropy`.split(/\s+/),
   )('%s: lower is better', (key) => {
     expect(directionOf(key)).toBe('min')
   })
 
   it.each(
     `acc ACC val_acc accuracy F1 f1_macro eval/f1 bleu4 mAP50 metrics/mAP50-95(B) mIoU si-snr sisnr STOI pesq AUC top1_acc rouge1
-     neg_mse`.split(/\s+/),
+     neg_mse val_r2`.split(/\s+/),
   )('%s: higher is better', (key) => {
     expect(directionOf(key)).toBe('max')
   })
