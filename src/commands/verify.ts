@@ -22,6 +22,7 @@ import { recursiveFlag, severalNamed, stateFlag, walkFlags } from '../cli/flags/
 import { withVerifyHooks } from '../cli/file-hooks.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
 import { printable } from '../render/printable.js'
+import { plural } from '../render/units.js'
 import { renderManyVerified, renderVerified, verifyDocument } from '../render/verify.js'
 import { wait } from '../machine/clock.js'
 import { heldForWriting } from '../machine/open-files.js'
@@ -118,7 +119,7 @@ names is no checkpoint's. docs/health.md says what is checked, and every message
     }
     const now = this.now()
     const verified = await this.long('recording', (options) => recordRun(this.storage, run, request, now, options))
-    this.note(`recorded the checksums of ${verified.recorded.length} checkpoints in ${state.path}`)
+    this.note(`recorded the checksums of ${plural(verified.recorded.length, 'checkpoint')} in ${state.path}`)
     return verified
   }
 

@@ -193,6 +193,8 @@ describe('ckpt verify --record', () => {
     ])
     expect((await verify(run, '--record')).answer.runs[0]?.recorded).toHaveLength(10)
     expect((await verify(run, '--deep')).status).toBe(0)
+    const one = await ckpt(['verify', join(run, 'CKPT+epoch03'), '--record'])
+    expect([one.status, one.stderr]).toEqual([0, `recorded the checksums of 1 checkpoint in ${state}\n`])
   })
 
   it('records no damaged checkpoint, and names files that are gone or of another length', async () => {
