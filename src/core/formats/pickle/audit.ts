@@ -266,7 +266,8 @@ function dangerAmongHooks({ states }: PickleInstance, names: Names): string | nu
   return null
 }
 
+/** Of `getattr` itself nobody can tell what it is called with: functools.reduce leads by it from a class to any module. */
 function dangerOf(node: PickleNode, names: Names): string | null {
   const callable = names.of(node)
-  return callable?.isDangerous === true ? callable.text : null
+  return callable !== null && (callable.isDangerous || callable.text === 'builtins.getattr') ? callable.text : null
 }

@@ -175,6 +175,8 @@ export function isDangerous(name: Name): boolean {
   const through = attributes.slice(0, -1)
   if (through.some((part) => dangerousPackages.has(part) || dangerousAttributes.has(part))) return true
   const last = attributes.at(-1) ?? ''
+  // What getattr is made of.
+  if (last === '__getattribute__') return true
   if (dangerousNames.has(text) || (attributes.length === 1 && dangerousAnywhere.has(last))) return true
   if (module === 'builtins' && dangerousBuiltins.has(attributes[0] ?? '')) return true
   if (root === 'pathlib' && pathMethods.test(last)) return true

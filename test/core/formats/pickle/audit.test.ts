@@ -96,6 +96,20 @@ describe('a call is unsafe', () => {
     expect(audit(call(system, text('x'))).unsafe).toContain('calls torch.serialization.os.system')
   })
 
+  it.each(['functools.reduce', 'functools.partial', 'builtins.map', 'types.MethodType'])(
+    'when %s is given getattr itself, which leads from any class to any module',
+    (caller) => {
+      const [module = '', name = ''] = caller.split('.')
+      const handed = call(global(module, name), global('builtins', 'getattr'), text('x'))
+      expect(audit(handed).unsafe).toEqual([`hands builtins.getattr to ${caller}`])
+    },
+  )
+
+  it('when it reads attributes by what getattr is made of', () => {
+    const read = call(global('builtins', 'object.__getattribute__'), global('argparse', 'Namespace'), text('x'))
+    expect(audit(read).unsafe).toEqual(['calls builtins.object.__getattribute__'])
+  })
+
   it('when it calls what __import__ gave', () => {
     const os = call(global('builtins', '__import__'), text('os'))
     expect(audit(call(call(global('builtins', 'getattr'), os, text('system')), text('x'))).unsafe).toContain(
