@@ -120,8 +120,10 @@ function describeSum(planned: readonly PlannedRun[]): string {
   const { stay, stayBytes, go, goBytes } = totalOf(planned)
   const losing = planned.filter(({ plan }) => plan.remove.length > 0).length
   return (
-    `${plural(planned.length, 'run')}: ${plural(stay, 'checkpoint')} (${formatSize(stayBytes)}) stay; ` +
-    (go === 0 ? 'nothing to remove' : `${go} (${formatSize(goBytes)}) of ${plural(losing, 'run')} go`)
+    `${plural(planned.length, 'run')}: ${plural(stay, 'checkpoint')} (${formatSize(stayBytes)}) ${stay === 1 ? 'stays' : 'stay'}; ` +
+    (go === 0
+      ? 'nothing to remove'
+      : `${go} (${formatSize(goBytes)}) of ${plural(losing, 'run')} ${go === 1 ? 'goes' : 'go'}`)
   )
 }
 

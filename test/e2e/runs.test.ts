@@ -253,7 +253,7 @@ describe('ckpt du', () => {
     expect(use).toMatchObject({ size: [...sizes.values()].reduce((a, b) => a + b, 0), freedBytes: going })
     expect((await ckpt(['prune', run, ...policy])).stdout).toContain(`to remove: 3 checkpoints, ${formatSize(going)}\n`)
     const many = (await ckpt(['prune', '-r', root, '--quiet-for', '0s', ...policy])).stdout
-    expect(many).toContain(`(${formatSize(use.size - going)}) stay; 3 (${formatSize(going)})`)
+    expect(many).toContain(`1 checkpoint (${formatSize(use.size - going)}) stays; 3 (${formatSize(going)}) of 1 run go`)
     const [row] = (await answerOf<{ runs: { size: number }[] }>(['runs', root])).runs
     expect(row?.size).toBe(use.size)
     const removed = await ckpt(['prune', run, '--keep', '1', '--yes'])
