@@ -3,7 +3,7 @@
  * to agree with what was chosen: what is damaged and would be preferred goes to the trash, and names that the framework
  * resumes from are led to the chosen one.
  */
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { isResumable, isUnreadable, stateOf, timeOf, type Checkpoint, type Run } from '../../checkpoint.js'
 import { fingerprint, whyFailed, type RemovalFailure } from '../../changes/disposal/index.js'
 import { CkptError } from '../../errors.js'
@@ -245,9 +245,23 @@ async function lead(
   const name = nameOf(run, change)
   const error = await whyFailed(async () => {
     if (await writePointerFile(storage, run, change, { stateDirectory, wait: lock.wait })) pointed.add(name)
+    else await refuseLink(storage, change)
   })
   if (error !== null) failures.set(name, error.message)
 }
+
+/** What a link leads to is not the run's to change; the framework follows it. Throws CkptError where it reads something else there. */
+async function refuseLink(storage: ReadStorage, { pointerFile: { path }, become }: PointerChange): Promise<void> {
+  const [there] = await storage.lstat([path])
+  if (there?.ok !== true || there.value.kind !== 'link' || become === null || 'target' in become) return
+  const [[text], [target]] = await Promise.all([storage.read([path], largestBook), storage.resolve([path])])
+  const named = text?.ok === true ? new TextDecoder().decode(text.value).trim() : ''
+  if (basename(named) === basename(become.text.trim())) return
+  throw new CkptError('refused', `it is a link to ${target?.ok === true ? target.value : 'what cannot be read'}`)
+}
+
+/** Bytes. A file that names a checkpoint has a line. */
+const largestBook = 4096
 
 async function isNewer(storage: ReadStorage, one: Checkpoint, other: Checkpoint): Promise<boolean> {
   if (one.step !== null && other.step !== null) return one.step > other.step

@@ -1,5 +1,14 @@
 /** A framework that resumes by a pointer file is led by it to the checkpoint that was chosen, before the job starts. */
-import { cpSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { clearObstacles, openRun, tellObstacles } from '../../../../src/core/runs/index.js'
@@ -12,13 +21,16 @@ const storage = localStorage()
 
 /** What was told to stand for the chosen one. */
 async function clearFor(path: string, chosen: string): Promise<readonly string[]> {
+  return (await cleared(path, chosen)).pointed
+}
+
+async function cleared(path: string, chosen: string) {
   const run = await openRun(storage, path)
   const checkpoint = run.checkpoints.find(({ name }) => name === chosen)
   if (checkpoint === undefined) throw new Error(`${chosen} is not there`)
   const look = { now: 1_900_000_000, wait: () => Promise.resolve() }
   const context = { lock: lockOptions(machine(owner())), look }
-  const { pointed } = await clearObstacles(storage, run, checkpoint, { verify: 'quick', keys: [] }, context)
-  return pointed
+  return clearObstacles(storage, run, checkpoint, { verify: 'quick', keys: [] }, context)
 }
 
 it.each([
@@ -65,6 +77,18 @@ it('one that was emptied, or leads nowhere', async () => {
   truncateSync(join(run, 'latest'), 0)
   expect(await clearFor(run, 'global_step30')).toEqual(['latest'])
   expect(readFileSync(join(run, 'latest'), 'utf8')).toBe('global_step30')
+})
+
+it('one that is a link to a file elsewhere, which is read and not changed', async () => {
+  const run = copyFixture('frameworks/deepspeed/run')
+  const elsewhere = join(copyFixture('frameworks/deepspeed/run'), 'latest')
+  rmSync(join(run, 'latest'))
+  symlinkSync(elsewhere, join(run, 'latest'))
+  expect(await cleared(run, 'global_step30')).toMatchObject({ pointed: [], unled: [] })
+  writeFileSync(elsewhere, 'global_step20')
+  const why = `it is a link to ${elsewhere}`
+  expect(await cleared(run, 'global_step30')).toMatchObject({ pointed: [], unled: [{ name: 'latest', why }] })
+  expect(readFileSync(elsewhere, 'utf8')).toBe('global_step20')
 })
 
 it('with --leave-damaged what is not there, or names another one, is told and stays', async () => {
