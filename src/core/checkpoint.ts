@@ -135,7 +135,7 @@ const soundAt: Readonly<Record<HealthLevel, Health>> = {
 }
 
 /** What going on with a training needs. */
-export type Part = 'model' | 'optimizer' | 'scheduler' | 'random state'
+export type Part = 'model' | 'optimizer' | 'scheduler' | 'random state' | 'random state of each process'
 
 /** One setting that a run was started with. */
 export interface HyperParameter {

@@ -6,6 +6,7 @@ import { holdsByNames, scanSpecs } from './engine/scan-specs.js'
 import { torchPlain } from './frameworks/torch-plain.js'
 import type { Folder } from './layout.js'
 import { findLayout, knownSpecs, ownMarker } from './registry.js'
+import { withFewerStates } from './fewer-random-states.js'
 import { withResuming } from './missing-for-resume.js'
 import { withoutOwnRestarts } from './own-restarts.js'
 import { ScanTree } from './scan-tree.js'
@@ -13,7 +14,7 @@ import { ScanTree } from './scan-tree.js'
 /** The folder's own checkpoints, of every layout. */
 export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
   const found = await scanSpecs(ScanTree.over(storage), folder, knownSpecs(), ownMarker())
-  return withoutProducts(withResuming(withoutOwnRestarts(found)))
+  return withoutProducts(withFewerStates(withResuming(withoutOwnRestarts(found))))
 }
 
 /** Whether there are any. */
@@ -26,9 +27,9 @@ export async function holdsCheckpoint(storage: ReadStorage, folder: Folder): Pro
  * Weights that a script saved itself, without a step or an epoch, beside checkpoints of a framework (`final.pt`): what
  * came of the training. The framework neither lists them nor resumes from them.
  */
-function withoutProducts(found: Checkpoint[]): Checkpoint[] {
+function withoutProducts(found: readonly Checkpoint[]): Checkpoint[] {
   const plain = found.filter(({ layout }) => layout === torchPlain.id)
-  if (plain.length === 0 || plain.length === found.length) return found
+  if (plain.length === 0 || plain.length === found.length) return [...found]
   return found.filter(
     ({ layout, resumable, unixtime, step, epoch }) =>
       layout !== torchPlain.id || resumable !== false || (unixtime ?? step ?? epoch) !== null,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { isResumable } from '../../../../src/core/checkpoint.js'
 import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { makeFolder, write } from './folders.js'
@@ -56,6 +57,24 @@ describe("Accelerate's checkpoint", () => {
       'checkpoint_3 partial',
       'checkpoint_4 partial',
     ])
+  })
+
+  it('can be gone on from, but not exactly, where states of processes are not there that the saves around it have', async () => {
+    const of = (name: string, ...ranks: readonly number[]) =>
+      ['model.safetensors', 'optimizer.bin', ...ranks.map((rank) => `random_states_${rank}.pkl`)].map((file) => [`${name}/${file}`, 'x']) // prettier-ignore
+    const lacking = async (...saves: readonly (readonly number[])[]) => {
+      const files = saves.flatMap((ranks, save) => of(`checkpoint_${save}`, ...ranks))
+      const root = write(makeFolder(), Object.fromEntries(files) as Record<string, string>)
+      const { checkpoints } = await loadRun(localStorage(), root)
+      expect(checkpoints.every(isResumable)).toBe(true)
+      return checkpoints.flatMap(({ name, lacks }) => (lacks === undefined ? [] : [`${name}: ${lacks.join()}`]))
+    }
+    const part = 'random state of each process'
+    expect(await lacking([0, 1], [0, 1], [0])).toEqual([`checkpoint_2: ${part}`])
+    expect(await lacking([0, 1], [0], [0, 1])).toEqual([`checkpoint_1: ${part}`])
+    // A start with fewer processes, and one with more.
+    expect(await lacking([0, 1], [0], [0])).toEqual([])
+    expect(await lacking([0], [0], [0, 1])).toEqual([])
   })
 
   it('has the step in the names that scripts give, checkpoint-<step> among them, and none where it counts its saves', async () => {
