@@ -245,10 +245,18 @@ function differences(a: Facts, b: Facts): [string, string, string][] {
 /** Whether the command that was written down is this one: each of its telling words is there, and no other setting. */
 export function isCommandOf({ command }: JobIdentity, words: readonly string[]): boolean {
   if (command === null) return false
-  const given = new Set(tellingWords(words.filter((word) => !/\{[a-z]/.test(word))))
+  const given = new Set(tellingWords(behindProgram(words).filter((word) => !/\{[a-z]/.test(word))))
   const recorded = new Set(command)
   return (
     command.every((word) => given.has(word)) &&
     [...given].every((word) => recorded.has(word) || !(word.startsWith('-') || word.includes('=')))
   )
+}
+
+/** What is before the script (`python -u`, `torchrun --nproc-per-node 2`) is said to others than the program. */
+function behindProgram(words: readonly string[]): readonly string[] {
+  const script = words.findIndex((word) => word.endsWith('.py'))
+  if (script !== -1) return words.slice(script + 1)
+  const module = words.indexOf('-m')
+  return module === -1 ? words : words.slice(module + 2)
 }

@@ -5,6 +5,8 @@ import { CkptError } from '../../errors.js'
 import { measure } from '../../checkpoints/layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { describeDifference, identify, isCommandOf, relate, type JobIdentity, type Relation } from './job-identity.js'
+import { lastOfCommand } from './job-of-command.js'
+import type { StateLocation } from './run-with-state.js'
 
 export interface JobFolders {
   /** All of its checkpoints as those of one run, the folder above: their names begin with their folders'. */
@@ -34,13 +36,15 @@ interface Member {
 
 /**
  * The job that all of `runs` below `root` belong to. Where they are several jobs, the one whose recorded command is
- * `command` (none: nothing is started). Throws CkptError `refused` with the choice where that is unknown.
+ * `command` (none: nothing is started), else the one that its last start saved into or began from. Throws CkptError
+ * `refused` with the choice where that is unknown.
  */
 export async function oneJobOf(
   storage: ReadStorage,
   root: string,
   runs: readonly Run[],
   command: readonly string[] = [],
+  stateLocation: StateLocation = {},
 ): Promise<JobFolders> {
   const identities = await identify(storage, root, runs)
   const members: Member[] = []
@@ -49,11 +53,30 @@ export async function oneJobOf(
     if (identity !== undefined) members.push({ run, identity, checkpoints: await measure(storage, run.checkpoints) })
   }
   const jobs = groupByJob(members)
-  const asked = jobs.filter((job) => job.some(({ identity }) => isCommandOf(identity, command)))
+  const asked = jobs.length < 2 ? jobs : await jobsOfCommand(storage, root, jobs, command, stateLocation)
   const [chosen = [], ...others] = asked.length === 1 ? asked : jobs
   if (others.length > 0) throw severalJobs(root, jobs)
   const parts = chosen.map(({ run }) => run)
   return { run: asOne(root, parts), parts }
+}
+
+async function jobsOfCommand(
+  storage: ReadStorage,
+  root: string,
+  jobs: readonly Member[][],
+  command: readonly string[],
+  stateLocation: StateLocation,
+): Promise<readonly Member[][]> {
+  const recorded = jobs.filter((job) => job.some(({ identity }) => isCommandOf(identity, command)))
+  if (recorded.length === 1 || command.length === 0) return recorded
+  const last = await lastOfCommand(storage, root, command, stateLocation)
+  if (last === null) return recorded
+  return jobs.filter((job) => job.some(({ run }) => last.startsWith(nameSeenFrom(root, run))))
+}
+
+/** What the names of its checkpoints begin with. */
+function nameSeenFrom(root: string, run: Run): string {
+  return `${relative(root, run.path).split(sep).join('/')}/`
 }
 
 /** One is of a job when it is the same as some of it and other than none. */
@@ -117,7 +140,7 @@ export function asOne(root: string, parts: readonly Run[]): Run {
 
 function seenFrom(root: string, run: Run): Checkpoint[] {
   if (run.path === root) return [...run.checkpoints]
-  const folder = `${relative(root, run.path).split(sep).join('/')}/`
+  const folder = nameSeenFrom(root, run)
   return run.checkpoints.map((one) => ({
     ...one,
     run: root,

@@ -34,7 +34,8 @@ export async function openRunToGoOn(
   const all = await openToGoOn(storage, path, stateLocation)
   const [only, ...others] = all.filter(({ checkpoints }) => checkpoints.some(canBeResumed))
   const isOnly = only !== undefined && others.length === 0
-  if (mayBeSpread && opened instanceof CkptError) return spread(storage, path, all, command, isOnly ? only : null)
+  if (mayBeSpread && opened instanceof CkptError)
+    return spread(storage, path, all, { ...stateLocation, command }, isOnly ? only : null)
   if (isOnly) return alone(only, all)
   if (opened instanceof CkptError) throw opened
   return alone(opened)
@@ -50,13 +51,13 @@ async function spread(
   storage: ReadStorage,
   path: string,
   all: readonly Run[],
-  command: readonly string[],
+  { command, ...stateLocation }: StateLocation & { readonly command: readonly string[] },
   only: Run | null,
 ): Promise<RunToGoOn> {
   const able = all.filter(({ checkpoints }) => checkpoints.some(isResumable))
   const among = able.length === 0 ? all : able
   try {
-    const job = await oneJobOf(storage, path, among, command)
+    const job = await oneJobOf(storage, path, among, command, stateLocation)
     return { ...job, weightsAlone: all.filter((run) => !among.includes(run)) }
   } catch (error) {
     // Where nothing speaks of two jobs, the only one that can be gone on from is meant.

@@ -2,6 +2,8 @@ import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { clearedFor, openAllIfAny, openRunToGoOn } from '../../../../src/core/runs/index.js'
+import { Journal } from '../../../../src/core/changes/journal/index.js'
+import { stateFolderOf } from '../../../../src/core/changes/state/index.js'
 import { isCommandOf, tellingWords } from '../../../../src/core/runs/opening/job-identity.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { makeFolder } from '../../checkpoints/layouts/folders.js'
@@ -107,6 +109,29 @@ describe('a job whose restarts made a folder each', () => {
     await expect(open(root, ['python', 'train.py'])).rejects.toMatchObject({ code: 'refused' })
   })
 
+  it('is, where nothing beside them has the command, the one that its last start saved into or began from', async () => {
+    const root = makeFolder()
+    for (const [n, lr] of [0.1, 0.1, 0.3].entries()) {
+      write(root, { [`version_${n}/hparams.yaml`]: `lr: ${lr}\n` })
+      saved(root, `version_${n}/checkpoints`, 100 + n)
+    }
+    const [older, newer, third] = [0, 1, 2].map((n) => `version_${n}/checkpoints/CKPT+${100 + n}`)
+    const command = ['python', 'train.py', '--lr', '0.3']
+    await expect(open(root, command)).rejects.toMatchObject({ code: 'refused' })
+    const journal = await Journal.open(storage, await stateFolderOf(storage, root), (error) => {
+      throw error
+    })
+    const start = (checkpoint: string | undefined, words: readonly string[]) =>
+      journal.add({ what: 'start', time: 1, attempt: 1, reason: 'first', checkpoint: checkpoint ?? null, command: words, host: 'h', pid: 4711, started: null, job: null }) // prettier-ignore
+    await start(newer, command)
+    expect(await namesIn(root, command)).toEqual([older, newer])
+    await journal.add({ what: 'checkpoint', time: 2, name: third ?? '', saved: 2, epoch: 1, step: 1, metrics: new Map() }) // prettier-ignore
+    expect(await namesIn(root, command)).toEqual([third])
+    await start(older, ['python', 'other.py'])
+    expect(await namesIn(root, command)).toEqual([third])
+    await expect(open(root)).rejects.toMatchObject({ code: 'refused' })
+  })
+
   it('is told by W&B, in the folder of the run and where Lightning saves below its id', async () => {
     const root = makeFolder()
     for (const id of ['aaaa1111', 'bbbb2222']) {
@@ -163,5 +188,15 @@ describe('the words of a command that tell a job', () => {
     expect(isCommandOf(identity, ['python', 'train.py', 'lr=1'])).toBe(true)
     expect(isCommandOf(identity, ['python', 'train.py', 'lr=1', 'model=big'])).toBe(false)
     expect(isCommandOf(identity, ['python', 'train.py'])).toBe(false)
+  })
+
+  it.each([
+    'python -u train.py lr=1',
+    'torchrun --standalone --nproc_per_node=2 train.py lr=1',
+    'python -m torch.distributed.run --nproc-per-node 2 train.py lr=1',
+    'srun --ntasks=2 python -m project.train lr=1',
+  ])('stand behind the program, whatever starts that: %s', (line) => {
+    expect(isCommandOf({ documents: new Map(), command: ['lr=1'] }, line.split(' '))).toBe(true)
+    expect(isCommandOf({ documents: new Map(), command: ['lr=2'] }, line.split(' '))).toBe(false)
   })
 })
