@@ -44,7 +44,7 @@ it('picklescan, fickling and modelscan say of each call what is written down', (
 
 /** Files of frameworks that a scanner calls dangerous for a name in them, which only computes, or sets what is given. */
 const explained =
-  /^(?:getattr|restore_type_tag|build_intlist|_DimRange|HistoryBuffer|VecNormalize|_utils\.sys\.modules)$/
+  /^(?:getattr|restore_type_tag|build_intlist|_DimRange|HistoryBuffer|VecNormalize|OptimizedModule|_utils\.sys\.modules)$/
 
 it('of the pickles in the fixtures, what a scanner calls dangerous is told here too, or has such a name', () => {
   expect(answer.corpus.length).toBeGreaterThan(400)
