@@ -1,11 +1,11 @@
 /** What kind of file system a folder lies on, and what it can do. */
 import { randomUUID } from 'node:crypto'
-import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { removeTree } from '../core/changes/disposal/remove-tree.js'
 import { StorageError } from '../core/errors.js'
 import type { Storage } from '../core/storage/storage.js'
 import { wait } from './clock.js'
+import { mountOf } from './mount.js'
 
 export interface FileSystemFacts {
   /** `ext4`, `nfs`, …; null where the system does not say. */
@@ -60,21 +60,6 @@ async function canLock(storage: Storage, folder: string): Promise<boolean> {
   return (await make()) && !(await make())
 }
 
-/** By the mount that is nearest above the folder (proc(5), mountinfo). */
 function kindOf(folder: string): string | null {
-  try {
-    const real = fs.realpathSync(folder)
-    let best = { point: '', kind: '' }
-    for (const line of fs.readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
-      const [before = '', after = ''] = line.split(' - ')
-      const point = (before.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, octal: string) =>
-        String.fromCharCode(Number.parseInt(octal, 8)),
-      )
-      const isAbove = point !== '' && (real === point || real.startsWith(point === '/' ? '/' : `${point}/`))
-      if (isAbove && point.length >= best.point.length) best = { point, kind: after.split(' ')[0] ?? '' }
-    }
-    return best.kind === '' ? null : best.kind
-  } catch {
-    return null
-  }
+  return mountOf(folder)?.kind ?? null
 }

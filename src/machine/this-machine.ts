@@ -6,6 +6,7 @@ import { processSignals } from './run-child.js'
 import { withBatchShell } from './batch-shell.js'
 import { startJob } from './job-process.js'
 import { oomKills } from './oom-kills.js'
+import { noteAccess } from './access-times.js'
 
 export function thisMachine(tell: (text: string) => void, mayHold: boolean): Machine {
   return {
@@ -15,6 +16,7 @@ export function thisMachine(tell: (text: string) => void, mayHold: boolean): Mac
     start: startJob(() => processSignals.isForeground(), 'inherit'),
     signals: withBatchShell(processSignals, process.env, { mayHold, tell }),
     oomKills,
+    noteAccess,
     outputSize,
     tell,
   }

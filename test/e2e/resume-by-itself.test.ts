@@ -10,8 +10,10 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { notesReads } from '../notes-reads.js'
 import { ckpt, shell, temporaryDirectory } from './ckpt.js'
 import { epochs, makeRun, nameOf, parse } from './runs.js'
 
@@ -375,6 +377,20 @@ describe('a failure that is another checkpoint’s', () => {
     expect(got.status).toBe(1)
     expect(got.stderr).toContain('never started')
     expect(got.stderr).not.toContain('set aside')
+  })
+
+  it.runIf(notesReads(tmpdir()))('however late it was', async () => {
+    const play = async (script: string) => {
+      const run = makeRun(epochs(2))
+      const flags = '--back-off 1ms --min-uptime 100ms --set-aside-after 2 --retries 2'
+      return shell(`ckpt run "$RUN" ${flags} -- bash -c "$script"`, { env: { RUN: run, script } })
+    }
+    const unread = await play('sleep 0.4; exit 1')
+    expect(unread).toMatchObject({ status: 1, stdout: '' })
+    expect(unread.stderr).toContain('never started (exit status 1; it had not read its checkpoint)')
+    expect(unread.stderr).not.toContain('set aside')
+    const read = await play('cat "$CKPT_PATH"/* > /dev/null; sleep 0.4; exit 1')
+    expect(read.stderr).toContain(`${nameOf(2)} is set aside`)
   })
 })
 

@@ -2,6 +2,7 @@
 import type { Hash } from 'node:crypto'
 import type * as Fs from 'node:fs'
 import type { Crc32 } from '../formats/bytes/crc32.js'
+import { openLeavingAccessTime } from './leave-access-time.js'
 import { leadsThroughDescriptors, O_PATH } from './open-folder.js'
 import type { Identity, Range, SweepSums } from './storage.js'
 
@@ -91,7 +92,7 @@ export function makeSweepSteps(
   function open(one: Reading): void {
     const { path, identity } = one.task
     if (identity === null || !leadsThroughDescriptors()) {
-      one.fd = fs.openSync(path, nonBlocking)
+      one.fd = openLeavingAccessTime(fs, path, nonBlocking)
       refuseAnother(path, one.fd, identity)
       return
     }
@@ -99,7 +100,7 @@ export function makeSweepSteps(
     try {
       // A device that has come into the file's place may do something when it is opened to be read.
       refuseAnother(path, looked, identity)
-      one.fd = fs.openSync(`/proc/self/fd/${looked}`, nonBlocking)
+      one.fd = openLeavingAccessTime(fs, `/proc/self/fd/${looked}`, nonBlocking)
     } finally {
       fs.closeSync(looked)
     }

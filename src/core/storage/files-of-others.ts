@@ -5,6 +5,7 @@
  */
 import * as fs from 'node:fs'
 import { dirname, join, sep } from 'node:path'
+import { openLeavingAccessTime } from './leave-access-time.js'
 import { errnoOf } from './storage-errors.js'
 import { leadsThroughDescriptors, O_PATH, type ActAs } from './open-folder.js'
 import type { Belonging, DirectoryEntry } from './storage.js'
@@ -86,7 +87,7 @@ function openUnfollowed(at: string): OpenFile | null {
 }
 
 function openWith(at: string, how: number): OpenFile {
-  const fd = fs.openSync(at, how)
+  const fd = openLeavingAccessTime(fs, at, how)
   try {
     return { fd, stats: fs.fstatSync(fd) }
   } catch (error) {

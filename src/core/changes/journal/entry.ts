@@ -65,6 +65,8 @@ export interface EndEntry {
   readonly next: Next
   /** Checkpoints that it was seen to read, of those that were there at its start. Absent: none was seen. */
   readonly opened?: readonly string[]
+  /** It had read none of them, as their file system tells. Absent: it had, or that is not known. */
+  readonly unread?: true
 }
 
 export type Next = 'restart' | 'requeue' | 'nothing'
@@ -242,6 +244,7 @@ function toEnd(fields: Fields, time: number): EndEntry {
     lost: fields.read('lost', isTime) ?? 0,
     next: next === 'restart' || next === 'requeue' ? next : 'nothing',
     ...(opened === null ? {} : { opened }),
+    ...(fields.read('unread', isTrue) === null ? {} : { unread: true }),
   }
 }
 
@@ -264,6 +267,10 @@ const mostMetrics = 20_000
 
 function isNumber(value: JsonValue | undefined): value is number {
   return typeof value === 'number' && Number.isFinite(value)
+}
+
+function isTrue(value: JsonValue | undefined): value is true {
+  return value === true
 }
 
 function isNames(value: JsonValue | undefined): value is readonly string[] {

@@ -39,8 +39,8 @@ export interface Facts {
   readonly uptime: number
   /** A new whole checkpoint appeared while it ran. */
   readonly progress: boolean
-  /** It was seen to read the checkpoint that it was started from. */
-  readonly hasRead: boolean
+  /** It has read the checkpoint that it was started from; false: it had not read any, null: that is not known. */
+  readonly hasRead: boolean | null
   /** Processes that the kernel killed because it was out of memory: of its control group meanwhile, of the machine just now. */
   readonly oomKills: { readonly group: number; readonly machine: number }
   /** Null: it ended by itself, or somebody else ended it. */
@@ -48,7 +48,10 @@ export interface Facts {
 }
 
 export interface Rules {
-  /** Seconds. What fails sooner, without a new checkpoint and before it is seen to read its own, never started. */
+  /**
+   * Seconds. What fails sooner, without a new checkpoint and before it is seen to read its own, never started; and what
+   * is known not to have read any, however late.
+   */
   readonly minUptime: number
   /** Exit statuses by which a job asks to be put back into the queue. */
   readonly requeueOn: ReadonlySet<number>
@@ -134,7 +137,11 @@ function byEnd(facts: Facts, { minUptime, requeueOn }: Rules, why: string): Judg
     return { ending: 'timed-out', why }
   if (signal !== null && byHand.has(signal)) return { ending: 'stopped', why }
   if (signal !== null && fromOutside.has(signal)) return { ending: 'preempted', why }
-  return { ending: uptime < minUptime && !progress && !hasRead ? 'never-started' : 'failed', why }
+  if (progress || hasRead === true) return { ending: 'failed', why }
+  if (uptime < minUptime) return { ending: 'never-started', why }
+  return hasRead === false
+    ? { ending: 'never-started', why: `${why}; it had not read its checkpoint` }
+    : { ending: 'failed', why }
 }
 
 /**

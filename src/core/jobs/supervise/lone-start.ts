@@ -97,7 +97,7 @@ export class LoneStart {
     })
     await journal.addAll(found.map((one) => toCheckpointEntry(one, time)))
     const seconds = time - began
-    const seen = { progress: found.length > 0, hasRead: false, oomKills: { group: 0, machine: 0 } }
+    const seen = { progress: found.length > 0, hasRead: null, oomKills: { group: 0, machine: 0 } }
     const facts = { end, uptime: seconds, ...seen, cause: null }
     const { ending, why } = classify(facts, { minUptime: 0, requeueOn: new Set() })
     await journal.add({ what: 'end', time, ending, why, status, seconds, lost: 0, next: 'nothing' })

@@ -46,6 +46,11 @@ export interface Machine {
   readonly start: StartJob
   readonly signals: Signals
   readonly oomKills: () => OomKills
+  /**
+   * Of these files (absolute, links resolved). Asked later, the answer is true where one was read in between, by whatever
+   * program; false where none was; null where nothing tells.
+   */
+  readonly noteAccess: (paths: readonly string[]) => () => boolean | null
   /** Bytes of the job's standard output where that is a file; null where it is none. */
   readonly outputSize: () => number | null
   /** For people, on stderr. */

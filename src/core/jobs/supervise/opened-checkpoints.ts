@@ -1,6 +1,7 @@
 /**
  * Which of the checkpoints that were there at its start a job is seen to read: what its processes have open is looked at
- * now and then. A read that is over between two looks is not seen, so that nothing follows from what was not seen.
+ * now and then. A read that is over between two looks is not seen, so that nothing follows from what was not seen. Where
+ * the file system notes each read, that tells of the chosen one too, and also that it was not read.
  */
 import type { Checkpoint } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
@@ -19,14 +20,20 @@ export class OpenedCheckpoints {
     /** Names of checkpoints by the path of each of their parameter files, links resolved. */
     private readonly owners: ReadonlyMap<string, string>,
     private readonly chosen: string | null,
+    private readonly wasAccessed: () => boolean | null,
   ) {}
 
   /** Of a first start nothing is looked for: there is no checkpoint to blame. */
-  static async of(storage: ReadStorage, { checkpoint, folders }: Start): Promise<OpenedCheckpoints> {
-    if (checkpoint === null) return new OpenedCheckpoints(new Map(), null)
+  static async of(
+    storage: ReadStorage,
+    { checkpoint, folders }: Start,
+    { noteAccess }: Pick<Machine, 'noteAccess'>,
+  ): Promise<OpenedCheckpoints> {
+    if (checkpoint === null) return new OpenedCheckpoints(new Map(), null, () => null)
     const others = folders.flatMap(({ run }) => run.checkpoints).filter(({ path }) => path !== checkpoint.path)
     const found = await realFiles(storage, [...others, checkpoint])
-    return new OpenedCheckpoints(new Map(found), checkpoint.name)
+    const own = found.filter(([, name]) => name === checkpoint.name).map(([path]) => path)
+    return new OpenedCheckpoints(new Map(found), checkpoint.name, noteAccess(own))
   }
 
   /** Those that were seen, the first one first. */
@@ -34,8 +41,14 @@ export class OpenedCheckpoints {
     return [...this.seen]
   }
 
-  /** It was seen to read the one that it was started from. */
-  get hasReadChosen(): boolean {
+  /** It has read the one that it was started from; false: neither that one nor another, null: that is not known. */
+  hasReadChosen(): boolean | null {
+    if (this.isChosenSeen) return true
+    const was = this.wasAccessed()
+    return was === false && this.seen.size > 0 ? null : was
+  }
+
+  private get isChosenSeen(): boolean {
     return this.chosen !== null && this.seen.has(this.chosen)
   }
 
@@ -44,7 +57,7 @@ export class OpenedCheckpoints {
     if (this.chosen === null) return
     const began = machine.now()
     let took = 0
-    while (!this.hasReadChosen) {
+    while (!this.isChosenSeen) {
       const seconds = Math.max(leastInterval, (machine.now() - began) * part, took / part)
       await machine.sleep(seconds * 1000, over)
       if (over.aborted) return

@@ -11,7 +11,7 @@ const blaming: ReadonlySet<string> = new Set<Ending>(['failed', 'out-of-memory',
 /**
  * How many of the last attempts among those that count began from this checkpoint and failed without a new one. Where
  * its framework may have taken another one, the failure may be that one's; and it is where only others were seen to be
- * read.
+ * read. What had read none failed of something else.
  */
 export function startsWithoutProgress(
   entries: readonly JournalEntry[],
@@ -23,9 +23,13 @@ export function startsWithoutProgress(
     if (!counts(attempt) || attempt.start.checkpoint !== checkpoint || attempt.checkpoints.length > 0) break
     const mayBeAnothers = (attempt.start.inTheWay ?? []).length > 0
     if (attempt.end === null || mayBeAnothers) continue
-    if (blaming.has(attempt.end.ending) && !hasReadOnlyOthers(attempt.end, checkpoint)) starts += 1
+    if (blaming.has(attempt.end.ending) && mayHaveRead(attempt.end, checkpoint)) starts += 1
   }
   return starts
+}
+
+function mayHaveRead(end: EndEntry, checkpoint: string): boolean {
+  return end.unread !== true && !hasReadOnlyOthers(end, checkpoint)
 }
 
 /** Nothing is said of one that was not seen to read any. */

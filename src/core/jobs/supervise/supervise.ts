@@ -90,7 +90,7 @@ class Supervisor {
     const [command = '', ...args] = this.fill(checkpoint)
     const environment = this.environment(checkpoint)
     const inTheWay = await chores.clearObstacles(start, this.attempts)
-    const opened = await OpenedCheckpoints.of(this.job.storage, start)
+    const opened = await OpenedCheckpoints.of(this.job.storage, start, machine)
     await this.session.looks.begin()
     const kills = machine.oomKills()
     // Before the command has the terminal.
@@ -103,9 +103,20 @@ class Supervisor {
     const { status, failure } = outcomeOf(command, result.end)
     if (failure !== null) machine.tell(failure)
     const ended = { ...result, cause: await this.causeOf(result) }
-    const judgement = (await this.isFinished(ended, running)) ? finished : this.judge(ended, attempt, opened)
+    // With no uptime at all each start counts as one.
+    const hasRead = this.job.plan.minUptime > 0 ? opened.hasReadChosen() : null
+    const judgement = (await this.isFinished(ended, running)) ? finished : this.judge(ended, attempt, hasRead)
     if (result.checkpoints.length > 0) this.progress()
-    return this.conclude({ checkpoint, result: ended, status, judgement, attempt, running, opened: opened.names })
+    return this.conclude({
+      checkpoint,
+      result: ended,
+      status,
+      judgement,
+      attempt,
+      running,
+      opened: opened.names,
+      hasRead,
+    })
   }
 
   /** Takes up what the job of the batch system did before it was put back into the queue. */
@@ -213,10 +224,10 @@ class Supervisor {
     return !running.hasBeenSignalled || (newest !== undefined && (await this.whyEnough(newest)) !== null)
   }
 
-  private judge(result: AttemptResult, attempt: WatchedAttempt, { hasReadChosen }: OpenedCheckpoints): Judgement {
+  private judge(result: AttemptResult, attempt: WatchedAttempt, hasRead: boolean | null): Judgement {
     const { end, cause, uptime, checkpoints } = result
     const progress = checkpoints.length > 0
-    const facts = { end, cause, uptime, oomKills: attempt.oomKills(), progress, hasRead: hasReadChosen }
+    const facts = { end, cause, uptime, oomKills: attempt.oomKills(), progress, hasRead }
     return classify(facts, this.job.plan)
   }
 
@@ -228,7 +239,7 @@ class Supervisor {
 
   /** Clears up after an attempt, writes it down, and does what follows. Null: again. */
   private async conclude(ended: Ended): Promise<Outcome | null> {
-    const { checkpoint, result, status, judgement, attempt, running, opened } = ended
+    const { checkpoint, result, status, judgement, attempt, running, opened, hasRead } = ended
     const { machine, journal, plan, chores } = this.job
     const { ending } = judgement
     const { end, cause, uptime: seconds, endedAt: time, checkpoints } = result
@@ -244,8 +255,11 @@ class Supervisor {
     this.requests.drop(running)
     const saved = [...checkpoints, ...late]
     const lost = ending === 'done' ? 0 : sinceLast(saved.at(-1), time, seconds)
-    const entry = { what: 'end', time, ending, why: judgement.why, status, seconds, lost, next } as const
-    await journal.add(opened.length === 0 ? entry : { ...entry, opened })
+    await journal.add({
+      ...{ what: 'end', time, ending, why: judgement.why, status, seconds, lost, next },
+      ...(opened.length === 0 ? {} : { opened }),
+      ...(hasRead === false ? { unread: true } : {}),
+    })
     if (decision.kind === 'restart' && checkpoint !== null) {
       if (hasReadOnlyOthers({ opened }, checkpoint.name)) machine.tell(notBlamedMessage(checkpoint, opened))
       await this.setAside.reconsider(checkpoint, () => this.chooseStart(() => undefined))
@@ -298,4 +312,6 @@ interface Ended {
   readonly running: RunningJob
   /** Names of the checkpoints that it was seen to read. */
   readonly opened: readonly string[]
+  /** As `OpenedCheckpoints.hasReadChosen` has it. */
+  readonly hasRead: boolean | null
 }

@@ -1,5 +1,5 @@
 /** A failing start blames the checkpoint that it was seen to read, and no other. */
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { scene, type Story } from './scene.js'
 
 const model = (name: string) => `${name}/model.ckpt`
@@ -14,8 +14,8 @@ const readsAndFails =
     job.at(seconds, () => job.exit(1))
   }
 
-async function play(story: Story, more: Parameters<typeof scene>[0] = {}) {
-  const told = scene({ setAsideAfter: 2, backOff: { first: 1, cap: 1 }, ...more })
+async function play(story: Story, more: Parameters<typeof scene>[0] = {}, world: Parameters<typeof scene>[1] = {}) {
+  const told = scene({ setAsideAfter: 2, backOff: { first: 1, cap: 1 }, ...more }, world)
   const [older, newer] = [told.save(1), told.save(2)]
   const aside: string[] = []
   await told.play([story], { setAside: async ({ name }) => void aside.push(name) })
@@ -63,4 +63,48 @@ it('what stands beside the parameters is read by whoever chooses, and says nothi
     job.at(60, () => job.exit(1))
   })
   expect(aside[0]).toBe(newer)
+})
+
+describe('where the file system notes each read', () => {
+  const noting = { notesAccess: true }
+
+  it('a start that failed before it had read any never started, however late', async () => {
+    const { aside, ends } = await play(readsAndFails([]), {}, noting)
+    expect(aside).toEqual([])
+    const why = 'exit status 1; it had not read its checkpoint'
+    expect(ends.map((end) => [end.ending, end.why, end.unread])).toEqual(ends.map(() => ['never-started', why, true]))
+  })
+
+  it('one that read its own between two looks had started, and sets it aside', async () => {
+    const story: Story = (job) => {
+      job.at(1, () => job.read(model('CKPT+ep002')))
+      job.at(5, () => job.exit(1))
+    }
+    const { aside, ends, newer } = await play(story, { minUptime: 10 }, noting)
+    expect([ends[0]?.ending, ends[0]?.unread, aside[0]]).toEqual(['failed', undefined, newer])
+  })
+
+  it('one that ran out of memory or hung before it had read any blames none', async () => {
+    const outOfMemory: Story = (job) => {
+      job.at(60, () => {
+        job.runOutOfMemory()
+        job.kill('SIGKILL')
+      })
+    }
+    const out = await play(outOfMemory, {}, noting)
+    expect([out.ends[0]?.ending, out.aside]).toEqual(['out-of-memory', []])
+    const hung = await play(() => undefined, { stall: 100 }, noting)
+    expect([hung.ends[0]?.ending, hung.aside]).toEqual(['hung', []])
+    expect((await play(outOfMemory)).aside).not.toEqual([])
+  })
+
+  it('with a --min-uptime of nothing each start counts', async () => {
+    const { aside, ends, newer } = await play(readsAndFails([]), { minUptime: 0 }, noting)
+    expect([ends[0]?.ending, ends[0]?.unread, aside[0]]).toEqual(['failed', undefined, newer])
+  })
+
+  it('one that was seen to read another alone had started', async () => {
+    const { aside, ends } = await play(readsAndFails(['CKPT+ep001']), {}, noting)
+    expect([ends[0]?.ending, aside]).toEqual(['failed', []])
+  })
 })

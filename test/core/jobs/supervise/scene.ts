@@ -31,6 +31,8 @@ export interface Told {
   kill(signal: NodeJS.Signals): void
   /** From now on it has this file open: its path in the run. */
   open(path: string): void
+  /** It reads it all between two looks: only the file system knows, in a scene where it notes that. */
+  read(path: string): void
   /** A whole checkpoint of this epoch appears. */
   save(epoch: number, meta?: Readonly<Record<string, number>>): void
   print(bytes: number): void
@@ -68,7 +70,7 @@ whenTestIsOver(() => {
 
 export function scene(
   more: Partial<JobPlan> = {},
-  { isForeground = false, isApart = false, outputIsFile = false } = {},
+  { isForeground = false, isApart = false, outputIsFile = false, notesAccess = false } = {},
 ): Scene {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ckpt-supervise-')))
   folders.push(folder)
@@ -80,6 +82,7 @@ export function scene(
   const environments: Readonly<Record<string, string>>[] = []
   const sent: string[][] = []
   const listeners = new Map<SignalName, () => void>()
+  const read = new Set<string>()
   let output = 0
   let kills = 0
   const plan: JobPlan = { ...usualPlan(run), ...more }
@@ -96,6 +99,7 @@ export function scene(
         save,
         print: (bytes) => (output += bytes),
         runOutOfMemory: () => (kills += 1),
+        read: (path) => void read.add(join(run, path)),
       })
       started.push([command, ...args])
       environments.push(environment)
@@ -111,6 +115,7 @@ export function scene(
       isForeground: () => isForeground,
     },
     oomKills: () => ({ group: kills, machine: kills }),
+    noteAccess: (paths) => () => (notesAccess ? paths.some((path) => read.has(path)) : null),
     outputSize: () => (outputIsFile ? output : null),
     tell: (text) => told.push(text),
   })
@@ -200,7 +205,7 @@ class ToldProcess implements JobProcess, Told {
     readonly args: readonly string[],
     readonly environment: Readonly<Record<string, string>>,
     private readonly run: string,
-    private readonly deeds: Pick<Told, 'save' | 'print' | 'runOutOfMemory'>,
+    private readonly deeds: Pick<Told, 'save' | 'print' | 'runOutOfMemory' | 'read'>,
   ) {
     this.ended = new Promise((resolve) => (this.end = resolve))
   }
@@ -211,6 +216,10 @@ class ToldProcess implements JobProcess, Told {
 
   get print(): Told['print'] {
     return this.deeds.print
+  }
+
+  get read(): Told['read'] {
+    return this.deeds.read
   }
 
   get runOutOfMemory(): Told['runOutOfMemory'] {
