@@ -1,13 +1,7 @@
 /** What stays whatever the policy says (docs/design.md §6), unless protection is off. */
 import { addTo } from '../../grouped.js'
-import {
-  hasReadableMeta,
-  isResumable,
-  isWhole,
-  type Checkpoint,
-  type MetaValue,
-  type Pointer,
-} from '../../checkpoint.js'
+import { isResumable, isWhole, type Checkpoint, type MetaValue, type Pointer } from '../../checkpoint.js'
+import { newestBookkeeping } from '../selection/index.js'
 import type { Reason } from './reason.js'
 
 /** What is known of checkpoints that others have to tell. */
@@ -82,12 +76,8 @@ function newestOf(checkpoints: readonly Checkpoint[], isSound: (checkpoint: Chec
 /** What the newest bookkeeping of each framework that can be read points to: an older one's word no longer holds. */
 function pointersOf(checkpoints: readonly Checkpoint[]): ReadonlyMap<string, readonly Pointer[]> {
   const pointers = new Map<string, Pointer[]>()
-  const asked = new Set<string>()
-  for (const checkpoint of checkpoints) {
-    if (asked.has(checkpoint.layout) || !hasReadableMeta(checkpoint)) continue
-    asked.add(checkpoint.layout)
-    for (const pointer of checkpoint.pointsTo) addTo(pointers, pointer.name, pointer)
-  }
+  for (const { pointsTo } of newestBookkeeping(checkpoints))
+    for (const pointer of pointsTo) addTo(pointers, pointer.name, pointer)
   return pointers
 }
 

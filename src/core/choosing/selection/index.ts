@@ -13,7 +13,7 @@ export {
   frameworkDirections,
   varyingKeys,
 } from './metrics.js'
-export { describeAbsentBest, describeValue, namedBests, type NamedBest } from './named-best.js'
+export { describeAbsentBest, describeValue, namedBests, newestBookkeeping, type NamedBest } from './named-best.js'
 export { needsComplete, needsHealth, needsMeasure } from './needs.js'
 export { describeOrder, namesIn, rank, valueFor, type Criterion, type Order } from './rank.js'
 export { byRecency, type Recency, type Scale } from './recency.js'

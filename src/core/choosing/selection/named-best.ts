@@ -27,10 +27,11 @@ export function namedBests(ordered: readonly Checkpoint[]): NamedBest[] {
 }
 
 /**
- * One of each framework in each run. Of several that were saved at the same step, the one of whose bests the most are there: OpenMMLab saves
- * epoch_5.pth, validates, and then puts best_…_epoch_5.pth, which names itself, in the place of the best before it.
+ * One of each framework in each run. Of several that were saved at the same step, the one of whose bests the most are
+ * there: OpenMMLab saves epoch_5.pth, validates, and then puts best_…_epoch_5.pth, which names itself, in the place of
+ * the best before it; what it publishes of the last one names none. `ordered` is newest first.
  */
-function newestBookkeeping(ordered: readonly Checkpoint[]): Checkpoint[] {
+export function newestBookkeeping(ordered: readonly Checkpoint[]): Checkpoint[] {
   const there = new Set(ordered.map(({ path }) => path))
   const countThere = (one: Checkpoint) => bestsOf(one).filter(({ name }) => there.has(`${one.run}/${name}`)).length
   const newest = new Map<string, Checkpoint>()
@@ -45,8 +46,13 @@ function newestBookkeeping(ordered: readonly Checkpoint[]): Checkpoint[] {
   return [...newest.values()]
 }
 
-function isOfSameStep(one: Checkpoint, { step, epoch }: Checkpoint): boolean {
-  return (step !== null || epoch !== null) && one.step === step && one.epoch === epoch
+/** By what both have counted: a file of weights alone may have but one of the two. */
+function isOfSameStep(one: Checkpoint, other: Checkpoint): boolean {
+  const counts = [
+    [one.step, other.step],
+    [one.epoch, other.epoch],
+  ].filter(([own, others]) => own !== null && others !== null)
+  return counts.length > 0 && counts.every(([own, others]) => own === others)
 }
 
 function bestsOf({ pointsTo }: Checkpoint): Pointer[] {

@@ -205,6 +205,18 @@ describe('protection', () => {
     expect(kept(planFor({ keep: 0 }, { checkpoints: run.slice(0, 1), protections: nothing }))).toEqual(['ep5: only'])
   })
 
+  it('keeps what is named by one that was saved with the newest, which names none itself', () => {
+    const [newest, ...older] = run
+    const published = { ...newest, name: 'ep5-8ce7b8e0', path: '/run/ep5-8ce7b8e0' } as Checkpoint
+    const named = {
+      ...newest,
+      step: 40,
+      pointsTo: [{ label: 'best_ckpt', name: 'ep2', purpose: 'best' }],
+    } as Checkpoint
+    const answer = planFor({ keep: 1 }, { checkpoints: [published, named, ...older], protections: nothing })
+    expect(kept(answer)).toContain('ep2: pointer')
+  })
+
   it('keeps what the newest readable bookkeeping points to, and not what an older one did', () => {
     const points = (name: string) => ({ pointsTo: [{ label: 'best_model_checkpoint', name }] })
     const checkpoints = [
