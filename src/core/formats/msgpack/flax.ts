@@ -21,7 +21,8 @@ export type FlaxNode =
   /** Bytes, and extensions that are not arrays. */
   | { readonly kind: 'other'; readonly text: string }
 
-const mostNodes = 1 << 20
+/** Some 45,000 arrays: a model and its optimizer's states have hundreds. */
+const mostNodes = 1 << 18
 const deepest = 100
 const longestText = 1 << 16
 

@@ -365,6 +365,15 @@ describe("flax's msgpack files", () => {
     fs.writeFileSync(path, Buffer.from('81a161a162', 'hex'))
     await expect(opened(path)).rejects.toMatchObject({ code: 'refused' })
   })
+
+  it('are read up to some quarter of a million values, and more is said to be too much', async () => {
+    const path = copied('flax/state.msgpack')('state.msgpack')
+    const count = 400_000
+    const head = Buffer.from('81a17add00000000', 'hex')
+    head.writeUInt32BE(count, 4)
+    fs.writeFileSync(path, Buffer.concat([head, Buffer.alloc(count, 0xc0)]))
+    await expect(opened(path)).rejects.toThrow('more than 262144 values')
+  })
 })
 
 describe("TensorFlow's checkpoints", () => {
