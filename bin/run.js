@@ -7,8 +7,12 @@
 const fs = require('node:fs')
 const path = require('node:path')
 
-// The warning of a batch system reaches all that a job runs; Node would open a port for debuggers.
-process.on('SIGUSR1', () => undefined)
+// The warning of a batch system reaches all that a job runs; Node would open a port for debuggers. `ckpt run` takes up
+// what came while it was still being loaded.
+const early = new Set()
+if (process.argv[2] === 'run') {
+  for (const signal of ['SIGUSR1', 'SIGUSR2']) process.on(signal, () => early.add(signal))
+} else process.on('SIGUSR1', () => undefined)
 
 /*
  * V8 compiles a function anew after it has run for a while; most of ckpt's work is over soon after. With eight times the
@@ -304,7 +308,7 @@ async function start({ args, root, readVersion, readPages, readSpec, loadProgram
     if (answer !== undefined) return print(answer)
   }
   const { main, version, build, keep } = loadProgram(args[0] ?? 'here')
-  if (!(await main(args, { root, version, build, readSpec }))) {
+  if (!(await main(args, { root, version, build, readSpec, early }))) {
     const { helpPage } = require('./quick.js')
     return print(helpPage(args, version, readPages) ?? helpPage([], version, readPages))
   }

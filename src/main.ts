@@ -2,6 +2,7 @@
 import { loadCommand } from './commands/load.js'
 import type { CompletionSpec } from './cli/completion/spec.js'
 import type { Program } from './cli/command-line/program.js'
+import { takeUp } from './machine/early-signals.js'
 import { isHangupIgnored } from './machine/hangup.js'
 
 /** What the starter (bin/run.js, or the one-file executable) knows. */
@@ -13,6 +14,8 @@ export interface Installation {
   readonly build?: string | undefined
   /** dist/completion.json. */
   readonly readSpec: () => CompletionSpec
+  /** Signals that came before anybody listened for them; more may come to it. */
+  readonly early?: ReadonlySet<NodeJS.Signals>
 }
 
 /** Runs the command that `argv` names, or says that it names none. False where help is wanted: no run is here. */
@@ -25,6 +28,7 @@ export async function main(argv: string[], installation: Installation): Promise<
   if (argv.length === 0) return tellRunHere(installation)
   const { id, rest } = nameOf(argv)
   if (!Object.hasOwn(loadCommand, id)) return tellUnknown(argv)
+  if (installation.early !== undefined) takeUp(installation.early)
   if (isHangupIgnored()) process.on('SIGHUP', () => undefined)
   if (readsAll(rest)) (await import('./core/storage/bulk-read.js')).startEarly()
   const { default: command } = await loadCommand[id as keyof typeof loadCommand]()

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { ChildEnd, Signals, StartChild } from '../core/jobs/command/run-child.js'
+import { cameEarly } from './early-signals.js'
 import { isHangupIgnored, keepingHangup } from './hangup.js'
 
 /** execa is loaded when used: it takes longer than the rest of a `find`. */
@@ -37,6 +38,8 @@ export const processSignals: Signals = {
   listen(signal, listener) {
     if (signal === 'SIGHUP' && isHangupIgnored()) return () => undefined
     process.on(signal, listener)
+    // As a signal that comes now: after what the caller is in the midst of.
+    if (cameEarly(signal)) setImmediate(listener)
     return () => process.off(signal, listener)
   },
   isForeground,

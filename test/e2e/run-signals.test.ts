@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { env as environment } from 'node:process'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { hasSignal } from '../../src/machine/signal-set.js'
@@ -39,6 +40,17 @@ describe.runIf(hasProc && hasSetsid)('a signal', () => {
       ['deep', 'middle', 'orphan', 'top'].flatMap((name) => [`${name} TERM`, `${name} USR1`, `${name} ready`]),
     )
   })
+})
+
+it('a warning that comes while the batch system is still being asked about the job is not lost', async () => {
+  const cwd = temporaryDirectory()
+  const asked = '[ -e asked ] || { touch asked; kill -USR1 $PPID; sleep 0.3; }; exit 1'
+  writeFileSync(join(cwd, 'scontrol'), `#!/bin/sh\n${asked}\n`, { mode: 0o755 })
+  const script = 'trap "echo saved; exit 0" USR1; for turn in $(seq 300); do sleep 0.1; done'
+  const env = { SLURM_JOB_ID: '7', SLURM_PROCID: '0', PATH: `${cwd}:${environment['PATH'] ?? ''}` }
+  const { stdout, stderr } = await outcomeOf(start(['run', 'save', '--', 'bash', '-c', script], { cwd, env }))
+  expect(stdout).toBe('saved\n')
+  expect(stderr).toContain('SIGUSR1: the time limit is near')
 })
 
 describe.runIf(hasProc && hasSetsid)('what a command leaves behind', () => {
