@@ -202,7 +202,7 @@ export interface NameSource {
   readonly add?: Readonly<Record<string, number>>
   /** True: also the counts that the words of any name tell: `model_epoch_12`, `ckpt-step=300`. */
   readonly words?: boolean
-  /** True: also every `key=value` in the name, with a number for its value. */
+  /** True: also every `key=value` in the name, with a number for its value; beside `words` what counts is theirs. */
   readonly pairs?: boolean
   /** Groups that are not facts to be shown. */
   readonly leave?: readonly string[]

@@ -10,13 +10,20 @@ const lowerIsBetter = new Set(
 const higherIsBetter = new Set(
   `acc accuracy f1 fscore bleu sacrebleu chrf rouge meteor cider map ap miou iou dice pesq stoi estoi
    snr sisnr sisnri sdr sisdr sdri sisdri auc auroc auprc precision recall mcc ndcg mrr psnr ssim mos
-   top1 top5 r2`.split(/\s+/),
+   top1 top5 r2 reward rewards accuracies margins winrate`.split(/\s+/),
 )
 
-/** Keys with such a word count, time or weigh something: `eval_samples_per_second`, `num_loss_terms`, `loss_scale`. */
+/** Two words that only together are a metric. */
+const higherPairs: ReadonlySet<string> = new Set(['win rate', 'success rate'])
+
+/**
+ * Keys with such a word count, time or weigh something: `eval_samples_per_second`, `num_loss_terms`, `loss_scale`. A
+ * spread (`reward_std`), and what is told of the answer that was turned down (`rewards/rejected`), say nothing of how good
+ * a checkpoint is.
+ */
 const noMetric = new Set(
   `num number count n second seconds sec runtime time duration scale scaler weight weights coef coefficient
-   lr rate_limit samples steps patience threshold`.split(/\s+/),
+   lr rate_limit samples steps patience threshold std stddev rejected`.split(/\s+/),
 )
 
 /**
@@ -29,7 +36,7 @@ export function directionOf(key: string): Direction | undefined {
   const words = wordsOf(key)
   if (words.some((readings) => readings.some(({ text }) => noMetric.has(text)))) return undefined
   for (let index = words.length - 1; index >= 0; index--) {
-    const direction = directionOfWord(words[index] ?? [], index === words.length - 1)
+    const direction = directionOfWord(words[index] ?? [], index === words.length - 1) ?? directionOfPair(words, index)
     if (direction === undefined) continue
     return direction === 'min' && isNegated(words, index) ? 'max' : direction
   }
@@ -45,7 +52,12 @@ function directionOfWord(readings: readonly Word[], isLast: boolean): Direction 
   return undefined
 }
 
+function directionOfPair(words: readonly Word[][], index: number): Direction | undefined {
+  const [before, word] = [words[index - 1]?.[0]?.text, words[index]?.[0]?.text]
+  return higherPairs.has(`${before ?? ''} ${word ?? ''}`) ? 'max' : undefined
+}
+
 function isNegated(words: readonly Word[][], index: number): boolean {
-  const isLoss = (words[index] ?? []).some(({ text }) => text === 'loss' || text === 'losses' || text === 'nll')
+  const isLoss = (words[index] ?? []).some(({ text }) => text === 'loss' || text === 'losses')
   return !isLoss && words.slice(0, index).some((readings) => readings.some(({ text }) => text === 'neg'))
 }

@@ -75,7 +75,7 @@ export function bestOrder(checkpoints: readonly Checkpoint[], selected: readonly
   const named = namedOrder(checkpoints, selected, all)
   if (named !== undefined) return named
   const judged = all.filter(({ key }) => directions.has(key))
-  const orders = judged.length > 0 ? judged : evaluationsAmong(all)
+  const orders = judged.length > 0 ? judged : tellingAmong(checkpoints, all)
   const [only, second] = orders
   if (only !== undefined && second === undefined) return only
   if (only === undefined) {
@@ -126,7 +126,41 @@ export function monitoredKeys(checkpoints: readonly Checkpoint[]): readonly stri
   const directions = frameworkDirections(checkpoints)
   const orders = ordersOf(checkpoints, directions)
   const judged = orders.filter(({ key }) => directions.has(key))
-  return (judged.length > 0 ? judged : evaluationsAmong(orders).slice(0, 1)).map(({ key }) => key)
+  return (judged.length > 0 ? judged : tellingAmong(checkpoints, orders).slice(0, 1)).map(({ key }) => key)
+}
+
+/**
+ * Those by which a run is judged as far as the names of keys tell. One that is the same in all of several checkpoints ranks
+ * none of them, where another differs: the loss of a training by GRPO is 0 throughout.
+ */
+function tellingAmong(checkpoints: readonly Checkpoint[], orders: readonly MetricOrder[]): MetricOrder[] {
+  const evaluations = evaluationsAmong(orders)
+  if (evaluations.length <= 1) return evaluations
+  const varying = evaluations.filter(({ key }) => varies(checkpoints, key))
+  return aloneOfRewards(varying.length === 0 ? evaluations : varying)
+}
+
+function varies(checkpoints: readonly Checkpoint[], key: string): boolean {
+  let first: number | undefined
+  for (const checkpoint of checkpoints) {
+    const value = toNumber(ownValue(checkpoint, key))
+    first ??= value
+    if (value !== undefined && value !== first && !Number.isNaN(value)) return true
+  }
+  return false
+}
+
+/**
+ * Of what TRL logs, that by which its trainers are judged: `reward` is the sum of all `rewards/<function>/mean`, beside a loss
+ * that tells nothing of them; the `rewards/…` of DPO, which have no such sum, follow from its loss.
+ */
+function aloneOfRewards(orders: readonly MetricOrder[]): MetricOrder[] {
+  const keys = new Set(orders.map(({ key }) => key))
+  return orders.filter(({ key }) => {
+    const [, before, part] = /^(.*_)?(?:loss|(reward)s\/.*)$/.exec(key) ?? []
+    const [sum, loss] = [`${before ?? ''}reward`, `${before ?? ''}loss`]
+    return part === undefined ? key !== loss || !keys.has(sum) : !keys.has(sum) && !keys.has(loss)
+  })
 }
 
 /**

@@ -161,6 +161,35 @@ describe("Keras's files", () => {
   })
 })
 
+describe('two numbers in a name of Keras', () => {
+  async function epochsOf(names: readonly string[]): Promise<readonly (number | null)[]> {
+    const root = makeFolder()
+    for (const name of names) copyFileSync(join(variant('keras-last'), 'last.keras'), join(root, name))
+    const found = await checkpointsIn(root)
+    expect(found.every(({ meta }) => !meta.has('epoch'))).toBe(true)
+    return names.map((name) => found.find((one) => one.name === name)?.epoch ?? null)
+  }
+
+  it.each([
+    [
+      'an epoch and a batch that begins anew',
+      [1, 1, 2, 2],
+      ['b1_004.keras', 'b1_008.keras', 'b2_004.keras', 'b2_008.keras'],
+    ],
+    ['the same before a loss', [1, 1, 2], ['run-b1_004-0.52.keras', 'run-b1_008-0.41.keras', 'run-b2_004-0.30.keras']],
+    ['a model and its epoch', [4, 5, 6], ['model1_004.keras', 'model1_005.keras', 'model1_006.keras']],
+    [
+      'a model and its epoch, and the next model',
+      [1, 2, 3],
+      ['model1_001.keras', 'model1_002.keras', 'model2_003.keras'],
+    ],
+    ['one save alone', [4], ['resnet50_004.keras']],
+    ['metrics', [3, 4], ['acc0.25_03.keras', 'acc0.31_04.keras']],
+  ])('are %s', async (_, epochs, names) => {
+    expect(await epochsOf(names)).toEqual(epochs)
+  })
+})
+
 describe("Keras's BackupAndRestore", () => {
   it('is a run where there is no other, and stays', async () => {
     const [run] = await findRuns(storage, variant('keras-backup'))

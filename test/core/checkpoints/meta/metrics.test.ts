@@ -11,14 +11,15 @@ describe('the direction of a metric', () => {
 
   it.each(
     `acc ACC val_acc accuracy F1 f1_macro eval/f1 bleu4 mAP50 metrics/mAP50-95(B) mIoU si-snr sisnr STOI pesq AUC top1_acc rouge1
-     neg_mse val_r2`.split(/\s+/),
+     neg_mse val_r2 neg_nll reward rewards/format_reward/mean mean_reward objective/rlhf_reward win_rate eval/success_rate winrate
+     eval_rewards/accuracies rewards/margins rewards/chosen`.split(/\s+/),
   )('%s: higher is better', (key) => {
     expect(directionOf(key)).toBe('max')
   })
 
   it.each(
     `epoch unixtime step lr end-of-epoch eval_runtime eval_samples_per_second grad_norm num_loss_terms loss_scale per_class lossy
-     precise number mapping wercs score`.split(/\s+/),
+     precise number mapping wercs score reward_std frac_reward_zero_std rewards/rejected win_length rate`.split(/\s+/),
   )('%s: not known', (key) => {
     expect(directionOf(key)).toBeUndefined()
   })

@@ -4,6 +4,7 @@ import { CkptError } from '../../../../src/core/errors.js'
 import { parseExpression } from '../../../../src/core/choosing/expression/index.js'
 import {
   bestOrder,
+  monitoredKeys,
   bestPerMetric,
   describeUnknownKey,
   find,
@@ -181,6 +182,51 @@ describe('best without a metric', () => {
     const error = refusalOf({ loss: 1, ACC: 2 })
     expect([error.code, error.message]).toEqual(['usage', '"best" by what? There are 2 metrics: loss, ACC'])
     expect(error.hint).toBe('name one: --min loss, --max ACC')
+  })
+
+  it.each([
+    [
+      'GRPO',
+      'reward',
+      [
+        { loss: 0, reward: 1.5, 'rewards/exact/mean': 1.5, reward_std: 0.2 },
+        { loss: 0, reward: 2.5, 'rewards/exact/mean': 2.5, reward_std: 0.1 },
+      ],
+    ],
+    [
+      'GRPO with a loss that is noise',
+      'reward',
+      [
+        { loss: 1e-9, reward: 1.5 },
+        { loss: 3e-9, reward: 2.5 },
+      ],
+    ],
+    [
+      'one reward beside a loss of 0',
+      'rewards/exact/mean',
+      [
+        { loss: 0, 'rewards/exact/mean': 1 },
+        { loss: 0, 'rewards/exact/mean': 2 },
+      ],
+    ],
+  ])('goes by the reward, the higher the better: %s', (_, key, metas) => {
+    const run = metas.map((meta, index) => checkpoint(`ep${index}`, { meta }))
+    expect(bestOrder(run)).toEqual({ kind: 'max', key })
+  })
+
+  it('goes by the loss from which the rewards of DPO follow, not by how many answers are told apart', () => {
+    const run = [0.6, 0.5].map((value, index) =>
+      checkpoint(`ep${index}`, {
+        meta: { eval_loss: value, 'eval_rewards/accuracies': 1 - value, 'eval_rewards/margins': 1 / value },
+      }),
+    )
+    expect(bestOrder(run)).toEqual({ kind: 'min', key: 'eval_loss' })
+  })
+
+  it('takes no metric that is the same throughout where another differs', () => {
+    const run = [0.5, 0.25].map((value, index) => checkpoint(`ep${index}`, { meta: { WER: value, ACC: 1 } }))
+    expect(bestOrder(run)).toEqual({ kind: 'min', key: 'WER' })
+    expect(monitoredKeys(run)).toEqual(['WER'])
   })
 
   it('says that there is none, and which numbers there are', () => {

@@ -44,7 +44,8 @@ function tellOfOthers({ tell }: RunSource, asking: readonly Asking[]): void {
   const told = tell(asking.map(({ one }) => merged(one.facts)))
   asking.forEach(({ one, at }, index) => {
     const meta = told[index]
-    if (meta !== undefined && meta.size > 0) one.facts[at] = { meta, findings: [] }
+    // A step or an epoch that the others tell is what the names mean, as it is of one name.
+    if (meta !== undefined && meta.size > 0) one.facts[at] = { meta, findings: [], isOfName: true }
   })
 }
 

@@ -40,7 +40,8 @@ export function factsOfName(
   { add = {}, leave = [], words = false, pairs = false }: NameSource,
 ): SourceFacts {
   const counted = words && !named.has('epoch') && !named.has('step') ? countsOfName(name) : []
-  const meta = new Map<string, MetaValue>([...counted, ...(pairs ? pairsOfName(name) : [])])
+  const told = pairs ? pairsOfName(name) : []
+  const meta = new Map<string, MetaValue>([...counted, ...(words ? metricsAmong(told) : told)])
   if (named.size + meta.size === 0) return noFacts
   for (const [key, text] of named) {
     if (!leave.includes(key)) meta.set(key, corrected(numberOrText(text), add[key]))
@@ -55,6 +56,19 @@ function pairsOfName(name: string): [string, MetaValue][] {
   )
   return [...pairs].map(([, key = '', value = '']) => [key, numberOrText(value)])
 }
+
+/** In a name of words a key stands behind what the file is: `best_model_12_val_acc=0.75`. What counts is told by the words. */
+function metricsAmong(pairs: readonly [string, MetaValue][]): [string, MetaValue][] {
+  return pairs.flatMap(([name, value]): [string, MetaValue][] => {
+    const key = name.replace(whatItIs, '')
+    return typeof value !== 'number' || noMetric.test(key) ? [] : [[key, value]]
+  })
+}
+
+const whatItIs =
+  /^(?:.*_)?(?:(?:ckpt|checkpoint|model|net|network|weights|params|state|snapshot|best|last|latest|final|epochs?|ep|steps?|iters?)\d*|e?\d+)_(?=[a-z])/i
+const noMetric =
+  /^(?:.*_)?(?:epochs?|ep|e|(?:global_?)?steps?|iters?|iteration|it|batch|bs|batch_size|seed|fold|rank|lr|wd)$/i
 
 const special = new Map([
   ['nan', NaN],

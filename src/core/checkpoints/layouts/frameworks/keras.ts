@@ -9,6 +9,7 @@ import { FormatError, StorageError } from '../../../errors.js'
 import { readHdf5 } from '../../../formats/hdf5/hdf5.js'
 import { byteText } from '../../../formats/text/text.js'
 import { readWeightMap } from '../../../formats/safetensors/weight-map.js'
+import { groupBy } from '../../../grouped.js'
 import { toFinite } from '../finite-number.js'
 import type { FactSource, FileLook, LayoutIo, LayoutSpec, Picked, Question, Unit } from '../spec.js'
 
@@ -20,10 +21,45 @@ const logNames = ['*.csv', '*.log', '*.tsv', '*log*.txt']
 const logs = ['', '../'].flatMap((above) => logNames.map((name) => above + name))
 
 /** None for what was saved within an epoch, whose metrics came later. */
-function rowOf(known: Meta): number | null {
-  const epoch = toFinite(known.get('epoch'))
-  return epoch === null || known.has('#batch') ? null : epoch - 1
+function rowOf(known: Meta, all: readonly Meta[]): number | null {
+  const { epoch, isWithin } = countOf(known, all)
+  return epoch === null || isWithin ? null : epoch - 1
 }
+
+/** The epoch that a name counts, and whether it counts batches of that too. */
+function countOf(known: Meta, all: readonly Meta[]): { readonly epoch: number | null; readonly isWithin: boolean } {
+  const second = toFinite(known.get('#second'))
+  if (second === null) return { epoch: toFinite(known.get('epoch')), isWithin: known.has('#batch') }
+  let meanings = meaningsIn.get(all)
+  if (meanings === undefined) {
+    const alike = groupBy(all, (one) => one.get('#before'))
+    meanings = new Map([...alike].map(([before, saves]) => [before, firstIsEpoch(saves)]))
+    meaningsIn.set(all, meanings)
+  }
+  const isWithin = meanings.get(known.get('#before')) === true
+  return { epoch: isWithin ? toFinite(known.get('#first')) : second, isWithin }
+}
+
+/** Of all of a run, by what stands before the two numbers of a name, whether the first of them is the epoch. */
+const meaningsIn = new WeakMap<readonly Meta[], ReadonlyMap<MetaValue | undefined, boolean>>()
+
+/**
+ * Of `b1_004`, `b1_008`, `b2_004` the first number is the epoch and the second a batch, which begins anew in each; `model1_004`
+ * alone, or with others that go on from it, has a model's number before its epoch, and so have names of which the
+ * first number does not go up with the time of the save.
+ */
+function firstIsEpoch(all: readonly Meta[]): boolean {
+  const saves = all.flatMap((one) => {
+    const [first, second] = [toFinite(one.get('#first')), toFinite(one.get('#second'))]
+    return first === null || second === null ? [] : [{ first, second, time: secondsOf(one.get('#date')) }]
+  })
+  saves.sort((a, b) => a.first - b.first || a.second - b.second)
+  const following = saves.slice(1).map((save, index) => [saves[index] ?? save, save] as const)
+  const goesBack = following.some(([a, b]) => a.first < b.first && b.second <= a.second)
+  return goesBack && following.every(([a, b]) => a.time === null || b.time === null || a.time <= b.time)
+}
+
+const counted: FactSource = { from: 'run', tell: countsOf }
 
 const log: readonly FactSource[] = [
   { from: 'name' },
@@ -34,10 +70,15 @@ const log: readonly FactSource[] = [
     requires: ['epoch'],
     key: rowOf,
   })),
+  counted,
 ]
 
 /** A number that stands apart, and is not a part of a metric's, which has a point in it: `best_7.479.keras`. */
-const withEpoch = String.raw`(?:.*?[._-])??(?:(?:e|ep|epoch)[._-]?)?(?<!\d\.)(?<epoch>\d+)(?!\d|\.\d+(?!\.?\d))(?:[._-]?b(?:atch)?[._-]?(?<batch>\d+)(?!\d|\.\d))?(?:[._-].*)?`
+const oneNumber = String.raw`(?:.*?[._-])??(?:(?:e|ep|epoch)[._-]?)?(?<!\d\.)(?<epoch>\d+)(?!\d|\.\d+(?!\.?\d))(?:[._-]?b(?:atch)?[._-]?(?<batch>\d+)(?!\d|\.\d))?(?:[._-].*)?`
+
+/** A number right behind letters that do not say of what, and one more: `b1_004` of `b{epoch}_{batch:03d}`, or `model1_004`. */
+const twoNumbers = String.raw`(?<before>(?:.*[._-])?(?!(?:e|ep|epoch)\d)[A-Za-z]+)(?<first>\d+)[_-](?<second>\d+)(?!\d|\.\d)(?:[._-].*)?`
+const withEpoch = `${twoNumbers}|${oneNumber}`
 
 const index = /\.weights\.json$/
 /** The first shard of all; epochs count from 1. */
@@ -46,7 +87,7 @@ const firstShard = '_00000.weights.h5'
 const mostWithoutIndex = 64
 
 /** With `save_freq` in batches a name may count these too. */
-const called = { batch: '#batch' } as const
+const called = { batch: '#batch', before: '#before', first: '#first', second: '#second' } as const
 
 export const keras: LayoutSpec = {
   id: 'keras',
@@ -139,9 +180,17 @@ async function ofArchive(look: FileLook): Promise<Picked> {
   }
 }
 
+/** The epoch of names with two numbers, which only the other names tell. */
+function countsOf(all: readonly Meta[]): readonly Meta[] {
+  return all.map((facts) => {
+    const { epoch } = facts.has('#second') ? countOf(facts, all) : { epoch: null }
+    return new Map<string, MetaValue>(epoch === null ? [] : [['epoch', epoch]])
+  })
+}
+
 /** Where no name counts epochs, the time tells which is the newest: `best.keras` and `last.keras`. */
 function whenSaved(all: readonly Meta[]): readonly Meta[] {
-  if (all.some((facts) => facts.has('epoch'))) return []
+  if (all.some((facts) => facts.has('epoch') || facts.has('#second'))) return []
   return all.map((facts) => {
     const time = secondsOf(facts.get('#date'))
     return new Map<string, MetaValue>(time === null ? [] : [['unixtime', time]])
