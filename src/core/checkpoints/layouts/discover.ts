@@ -207,14 +207,15 @@ async function searchBelow(storage: ReadStorage, root: Folder, most: number): Pr
   let looked = 1
   let level: Folder[] = [root]
   for (let depth = 0; level.length > 0; depth += 1) {
-    const below: { readonly path: string; readonly layouts: readonly string[] }[] = []
+    const below: { readonly path: string; readonly layouts: readonly string[]; readonly beside: Folder['entries'] }[] =
+      []
     for (const folder of level) {
       if (runs.length >= enoughRuns) return found(runs, { isWhole: false, unreadable, mounts })
       const checkpoints = await scanFolder(storage, folder)
       if (checkpoints.length > 0) runs.push({ path: folder.path, checkpoints })
       const taken = takenBy(folder.path, checkpoints)
       const layouts = layoutsOf(checkpoints)
-      for (const path of foldersIn(folder)) if (!taken.has(path)) below.push({ path, layouts })
+      for (const path of foldersIn(folder)) if (!taken.has(path)) below.push({ path, layouts, beside: folder.entries })
     }
     if (depth === deepest) break
     looked += below.length
@@ -225,10 +226,10 @@ async function searchBelow(storage: ReadStorage, root: Folder, most: number): Pr
     const here = below.filter(({ path }) => own.has(path))
     const listings = await storage.list(here.map(({ path }) => path))
     level = []
-    here.forEach(({ path, layouts }, index) => {
+    here.forEach(({ path, layouts, beside }, index) => {
       const listing = listings[index]
       const folder = listing?.ok === true ? { path, entries: listing.value } : null
-      if (folder !== null && !holdsNoRun(folder, layouts) && !isDownloadCache(folder)) level.push(folder)
+      if (folder !== null && !holdsNoRun({ folder, beside }, layouts) && !isDownloadCache(folder)) level.push(folder)
       else if (listing?.ok === false && listing.error.code === 'system') unreadable += 1
     })
   }

@@ -88,9 +88,9 @@ export interface Layout {
   explainCutSave?(name: string, inside: readonly DirectoryEntry[]): string | null
   /**
    * True for a folder in a run of this framework that is neither a run nor leads to one: it holds what the framework has
-   * deleted, or what all checkpoints of the run share. `inside` are the entries in it.
+   * deleted, or what all checkpoints of the run share. `inside` are the entries in it, `beside` those of the run's folder.
    */
-  holdsNoRun?(name: string, inside: readonly DirectoryEntry[]): boolean
+  holdsNoRun?(name: string, inside: readonly DirectoryEntry[], beside: readonly DirectoryEntry[]): boolean
   /**
    * What it saves is for the restart of the job alone, written over each time: no checkpoint beside others, nor a run
    * where there is another; but where there is nothing else, that is what there is.

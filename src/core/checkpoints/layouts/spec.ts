@@ -64,7 +64,7 @@ export interface LayoutSpec {
   /** See `Layout`. */
   readonly isOwnRestart?: true
   /** True for a folder beside the checkpoints in which there is no run: see `Layout`. */
-  readonly holdsNoRun?: (name: string, inside: readonly DirectoryEntry[]) => boolean
+  readonly holdsNoRun?: (name: string, inside: readonly DirectoryEntry[], beside: readonly DirectoryEntry[]) => boolean
   /** True for the name of a tensor that is not a part of what was trained: any value is right in it. */
   readonly isBookkeeping?: (tensor: string) => boolean
   /**

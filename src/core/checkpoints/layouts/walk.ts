@@ -151,7 +151,7 @@ class Walk {
     const further = inside.filter((path) => this.options.earlier?.passesBy(path) !== true)
     for (const batch of batches(further, together)) {
       for (const one of await this.list(batch)) {
-        if (holdsNoRun(one, layouts) || isDownloadCache(one)) continue
+        if (holdsNoRun({ folder: one, beside: folder.entries }, layouts) || isDownloadCache(one)) continue
         yield* this.below({ listed: one, outer: rules, depth: depth + 1 }, restarts)
       }
     }

@@ -25,6 +25,25 @@ it.each(['todelete', 'to_delete', 'deleted_steps', 'trash', 'gc'])('%s is passed
   expect((await loadRun(storage, dirname(run))).path).toBe(run)
 })
 
+it.each(['old', 'old_steps', 'previous'])(
+  '%s, with steps that come before those of the run, is passed over',
+  async (folder) => {
+    const run = copyFixture('frameworks/orbax/run')
+    mkdirSync(join(run, folder))
+    renameSync(join(run, '200'), join(run, folder, '50'))
+    expect(await runsBelow(run)).toEqual([''])
+  },
+)
+
+it('old is a run where it has a step that is there too, or one behind the newest', async () => {
+  const both = copyFixture('frameworks/orbax/run')
+  cpSync(join(both, '200'), join(both, 'old', '200'), { recursive: true })
+  expect(await runsBelow(both)).toEqual(['', 'old'])
+  const behind = copyFixture('frameworks/orbax/run')
+  cpSync(join(behind, '200'), join(behind, 'old', '9000'), { recursive: true })
+  expect(await runsBelow(behind)).toEqual(['', 'old'])
+})
+
 it('is looked into where somebody names it', async () => {
   const { checkpoints } = await loadRun(storage, join(runWith('todelete'), 'todelete'))
   expect(checkpoints.map(({ name }) => name)).toEqual(['200'])

@@ -85,13 +85,30 @@ export const orbax: LayoutSpec = {
 /**
  * `CheckpointManagerOptions.todelete_subdir`: steps that rotation takes are renamed into it. People choose its name, and
  * nothing is written there that tells it from a run of its own; so both its name and all that is in it have to say so.
+ * `old` may as well be an earlier training that somebody put there: only one of which the run goes on, step by step, and
+ * has none any more, is what the manager moved.
  */
-function isTodeleteSubdir(name: string, inside: readonly DirectoryEntry[]): boolean {
-  return forDeleted.test(name) && inside.every((entry) => entry.kind === 'directory' && step.test(entry.name))
+function isTodeleteSubdir(name: string, inside: readonly DirectoryEntry[], beside: readonly DirectoryEntry[]): boolean {
+  if (!inside.every((entry) => entry.kind === 'directory' && step.test(entry.name))) return false
+  return forDeleted.test(name) || (forOlder.test(name) && areOfBefore(stepsIn(inside), stepsIn(beside)))
+}
+
+/** Steps of one training, of which the lesser ones went. */
+function areOfBefore(moved: readonly number[], there: readonly number[]): boolean {
+  const newest = Math.max(...there)
+  return moved.length > 0 && moved.every((one) => one < newest && !there.includes(one))
+}
+
+function stepsIn(entries: readonly DirectoryEntry[]): readonly number[] {
+  return entries.flatMap(({ name, kind }) =>
+    kind === 'directory' && step.test(name) ? [Number(/(\d+)/.exec(name.replace(/^.*_/, ''))?.[1])] : [],
+  )
 }
 
 const forDeleted =
   /delet|remov|trash|garbage|discard|purge|rubbish|recycle|obsolete|stale|expired|(?:^|[-_.])(?:rm|gc|bin)(?:$|[-_.])/i
+const forOlder =
+  /(?:^|[-_.])(?:old|older|prev|previous|past|former|outdated|superseded|rotated|evicted|retired|dropped|archived?|attic)(?:$|[-_.])/i
 const step = /^(?:.*_)?\d+(?:\.orbax-checkpoint-tmp.*)?$/
 
 /**

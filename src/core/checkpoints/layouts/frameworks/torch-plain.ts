@@ -35,7 +35,7 @@ export const torchPlain: LayoutSpec = {
   // Scores are the higher the better for what keeps the best ones, so that errors are negated: `neg_loss=-0.2000`.
   judge: (facts) =>
     [...facts].flatMap(([key, value]): [string, 'max'][] =>
-      key.startsWith("neg_") && typeof value === 'number' && value < 0 ? [[key, 'max']] : [],
+      key.startsWith('neg_') && typeof value === 'number' && value < 0 ? [[key, 'max']] : [],
     ),
   // One of them, and not a series: what a script calls so it keeps for that, and no other file may hold that state.
   best: /^(?:[a-z]+[-_.])*best(?:[-_.][a-z]+)*\.(?:pt|pth|ckpt|pth\.tar)$/i,
