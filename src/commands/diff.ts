@@ -4,6 +4,7 @@ import { Args, Flags } from '@oclif/core'
 import { TensorCommand } from '../cli/tensor-command.js'
 import {
   compareTensors,
+  findPrefixBetween,
   isComparable,
   measureValues,
   type Comparison,
@@ -14,8 +15,8 @@ import { compileMapping } from '../core/tensors/names/index.js'
 import { compareRuns, findFile, openNamed } from '../core/runs/index.js'
 import type { Run } from '../core/checkpoint.js'
 import { openSafely, readingNamed, type TensorFile } from '../core/tensors/read/index.js'
-import { filterFlags, keyFlag } from '../cli/flags/tensor-flags.js'
-import { diffDocument, isDifferent, renderDiff, renderUncompared } from '../render/diff.js'
+import { filterFlags, keyFlag, stripBothFlag } from '../cli/flags/tensor-flags.js'
+import { diffDocument, isDifferent, renderDiff, renderPrefixBetween, renderUncompared } from '../render/diff.js'
 import { renderRunDiff, runDiffDocument, runsDiffer } from '../render/diff-runs.js'
 import { renderIdle } from '../render/messages.js'
 import { baseOf } from '../machine/working-folder.js'
@@ -62,6 +63,7 @@ values cannot be compared (dtypes smaller than a byte; complex with real).`
     'exit-code': Flags.boolean({ description: 'exit status 1 when anything differs, or cannot be compared' }),
     key: keyFlag,
     ...filterFlags,
+    'strip-prefix': stripBothFlag,
   }
 
   async run(): Promise<void> {
@@ -78,8 +80,8 @@ values cannot be compared (dtypes smaller than a byte; complex with real).`
 
   /** Null where tensors are meant. */
   private async twoRuns(): Promise<readonly [Run, Run] | null> {
-    const { tensors, values, key, include, exclude } = this.flags
-    if (tensors || values || key !== undefined || include !== undefined || exclude !== undefined) return null
+    const { tensors, values, key, include, exclude, 'strip-prefix': prefixes } = this.flags
+    if (tensors || values || [key, include, exclude, prefixes].some((flag) => flag !== undefined)) return null
     const a = await this.runAt(this.args.a)
     const b = a === null ? null : await this.runAt(this.args.b)
     return a === null || b === null ? null : [a, b]
@@ -99,13 +101,15 @@ values cannot be compared (dtypes smaller than a byte; complex with real).`
   }
 
   private async compareFiles(): Promise<void> {
-    const names = await compileMapping({ include: this.flags.include ?? [], exclude: this.flags.exclude ?? [] })
+    const { include = [], exclude = [], 'strip-prefix': stripPrefixes = [] } = this.flags
+    const names = await compileMapping({ include, exclude, stripPrefixes })
     const a = await this.open(this.args.a)
     try {
       const b = await this.open(this.args.b)
       try {
-        const comparison = compareTensors(a, b, names.isWanted)
+        const comparison = compareTensors(a, b, stripPrefixes.length === 0 ? { isWanted: names.isWanted } : names)
         for (const rule of names.idle()) this.alert(renderIdle(rule))
+        if (stripPrefixes.length === 0) this.suggestPrefix(comparison)
         await this.compare(a, b, comparison)
       } finally {
         await b.close()
@@ -113,6 +117,22 @@ values cannot be compared (dtypes smaller than a byte; complex with real).`
     } finally {
       await a.close()
     }
+  }
+
+  /** Where one file has the names of the other below a prefix. */
+  private suggestPrefix({ added, removed }: Comparison): void {
+    const [a, b] = [removed, added].map((tensors) => tensors.map(({ name }) => name))
+    const found = findPrefixBetween(a ?? [], b ?? [])
+    if (found === null) return
+    const { tensors, values, 'exit-code': exitCode, key, include = [], exclude = [] } = this.flags
+    const switches = Object.entries({ tensors, values, 'exit-code': exitCode }).filter(([, isGiven]) => isGiven)
+    const typed = [
+      ...switches.map(([name]) => `--${name}`),
+      ...(key === undefined ? [] : ['--key', key]),
+      ...include.flatMap((pattern) => ['--include', pattern]),
+      ...exclude.flatMap((pattern) => ['--exclude', pattern]),
+    ]
+    this.note(renderPrefixBetween(found, [this.args.a, this.args.b, ...typed]))
   }
 
   private async compare(a: TensorFile, b: TensorFile, comparison: Comparison): Promise<void> {

@@ -1,10 +1,17 @@
 /** What differs between two files, as people see it and for --json. */
-import { isComparable, type Both, type Comparison, type Measured } from '../core/tensors/compare/index.js'
+import {
+  isComparable,
+  type Both,
+  type Comparison,
+  type Measured,
+  type PrefixBetween,
+} from '../core/tensors/compare/index.js'
 import { plainShape, type TensorFile, type TensorInfo } from '../core/tensors/read/index.js'
 import { painter } from './colours.js'
 import type { Output } from './output.js'
 import { hangBehindName } from './hanging-indent.js'
 import { formatNumber, plural } from './units.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 
 /** Nothing is compared by value where `measured` is null. */
 export function isDifferent(
@@ -33,6 +40,13 @@ export function* renderDiff(
   yield measured === null
     ? forms
     : `${forms}; of ${measured.length} compared ${measured.length - moved.length} are equal`
+}
+
+/** `typed` are the words behind `ckpt diff`. */
+export function renderPrefixBetween({ prefixes, names }: PrefixBetween, typed: readonly string[]): string {
+  const flags = prefixes.flatMap((prefix) => ['--strip-prefix', prefix])
+  const command = ['ckpt', 'diff', ...typed, ...flags].map(quoteWord).join(' ')
+  return `without ${prefixes.join(' and ')} ${plural(names, 'name')} would be alike: ${command}`
 }
 
 /** Of values. */

@@ -174,6 +174,30 @@ describe('a pattern that no name matches', () => {
   })
 })
 
+describe('ckpt diff of a bare model and one below a key', () => {
+  it('proposes the command that compares them, and that finds them equal', async () => {
+    const folder = temporaryDirectory()
+    const names = ['0.weight', '0.bias']
+    const bare = writeTensors(
+      join(folder, 'bare one'),
+      names.map((name) => floats(name, [1], [1])),
+    )
+    const nested = writeTensors(
+      join(folder, 'nested'),
+      names.map((name) => floats(`model.${name}`, [1], [1])),
+    )
+    const { stdout, stderr } = await ckpt(['diff', bare, nested, '--values', '--exit-code'])
+    expect(stdout).toContain('0 tensors of one form, 2 removed, 2 added')
+    const command = `ckpt diff '${bare}' ${nested} --values --exit-code --strip-prefix model.`
+    expect(stderr).toContain(`without model. 2 names would be alike: ${command}\n`)
+    const again = await ckpt(['diff', bare, nested, '--values', '--exit-code', '--strip-prefix', 'model.'])
+    expect([again.status, again.stderr]).toEqual([0, ''])
+    expect(again.stdout).toBe(
+      '2 tensors of one form, 0 removed, 0 added, 0 reshaped, 0 recast; of 2 compared 2 are equal\n',
+    )
+  })
+})
+
 describe('ckpt convert', () => {
   it('takes the format from the name of the output, and asks for it where that says none', async () => {
     const [folder, file] = [temporaryDirectory(), join(fixtures, 'torch1', 'tied.pt')]

@@ -90,7 +90,7 @@ export const dtypeOfFlag = Flags.string({
 
 export const strictCastFlag = Flags.boolean({
   description:
-    'refuse where a cast makes values infinite, zero, NaN or another integer (exit status 5); otherwise they are counted',
+    'refuse where a cast makes values infinite, zero, NaN or another number, as integers wrap and F8_E4M3 ends at 448 (exit status 5); otherwise they are counted',
 })
 
 const helpGroup = 'NAMES'
@@ -109,6 +109,14 @@ export const filterFlags = {
     description: 'no names that match',
   }),
 }
+
+/** Of two files that are compared. */
+export const stripBothFlag = Flags.string({
+  ...repeatable,
+  helpGroup,
+  helpValue: 'PREFIX',
+  description: 'remove this prefix from the names of both, where they have it',
+})
 
 /** The choice of names, and their changes. */
 export const renameFlags = {

@@ -26,27 +26,42 @@ export interface Comparison {
   readonly alike: readonly Both[]
 }
 
+/** Names to be compared. */
+export interface NamesCompared {
+  readonly isWanted?: (name: string) => boolean
+  /** Of both files: what a name counts as, unless its own file has another tensor of that name. */
+  readonly rename?: (name: string) => string
+}
+
 /** By names, from the headers alone. Everything in the order of the first file, but what is only in the second. */
-export function compareTensors(
-  a: TensorFile,
-  b: TensorFile,
-  isWanted: (name: string) => boolean = () => true,
-): Comparison {
-  const ours = a.tensors.filter(({ name }) => isWanted(name))
-  const theirs = new Map(b.tensors.filter(({ name }) => isWanted(name)).map((tensor) => [tensor.name, tensor]))
-  const names = new Set(ours.map(({ name }) => name))
-  const both = ours.flatMap((tensor): Both[] => {
-    const other = theirs.get(tensor.name)
+export function compareTensors(a: TensorFile, b: TensorFile, names: NamesCompared = {}): Comparison {
+  const ours = tensorsByName(a, names)
+  const theirs = tensorsByName(b, names)
+  const both = [...ours].flatMap(([name, tensor]): Both[] => {
+    const other = theirs.get(name)
     return other === undefined ? [] : [{ a: tensor, b: other }]
   })
   const ofOneShape = both.filter(isOfOneShape)
   return {
-    added: [...theirs.values()].filter(({ name }) => !names.has(name)),
-    removed: ours.filter(({ name }) => !theirs.has(name)),
+    added: [...theirs].flatMap(([name, tensor]) => (ours.has(name) ? [] : [tensor])),
+    removed: [...ours].flatMap(([name, tensor]) => (theirs.has(name) ? [] : [tensor])),
     reshaped: both.filter((pair) => !isOfOneShape(pair)),
     recast: ofOneShape.filter((pair) => pair.a.dtype !== pair.b.dtype),
     alike: ofOneShape.filter((pair) => pair.a.dtype === pair.b.dtype),
   }
+}
+
+/** In the order of the file. */
+function tensorsByName({ tensors }: TensorFile, { isWanted, rename }: NamesCompared): Map<string, TensorInfo> {
+  const wanted = isWanted === undefined ? tensors : tensors.filter(({ name }) => isWanted(name))
+  if (rename === undefined) return new Map(wanted.map((tensor) => [tensor.name, tensor]))
+  const own = new Set(wanted.map(({ name }) => name))
+  const found = new Map<string, TensorInfo>()
+  for (const tensor of wanted) {
+    const name = rename(tensor.name)
+    found.set(own.has(name) || found.has(name) ? tensor.name : name, tensor)
+  }
+  return found
 }
 
 function isOfOneShape({ a, b }: Both): boolean {

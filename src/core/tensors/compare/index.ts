@@ -9,4 +9,5 @@ export {
   type Measured,
 } from './compare.js'
 export type { Distance } from './kernel.js'
+export { findPrefixBetween, type PrefixBetween } from './prefix-between.js'
 export { haveSameValues } from './same.js'

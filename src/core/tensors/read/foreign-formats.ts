@@ -91,6 +91,25 @@ export function nameForeignFormat(head: Uint8Array, path: string): ForeignFormat
   return signature === undefined ? nameStandIn(head) : { ...signature, isSound: signature.isSound === true }
 }
 
+/** What a browser or a copy may put under the name of weights, by marks long enough that no numbers have them. */
+const binaries: readonly { readonly title: string; readonly bytes: Uint8Array }[] = [
+  { title: 'a PDF document', bytes: Buffer.from('%PDF-1.') },
+  { title: 'a PDF document', bytes: Buffer.from('%PDF-2.') },
+  { title: 'a program or library for Linux (ELF)', bytes: Buffer.from('7f454c46020101', 'hex') },
+  { title: 'a program or library for Linux (ELF)', bytes: Buffer.from('7f454c46010101', 'hex') },
+  { title: 'a program or library for Windows', bytes: Buffer.from('4d5a90000300000004000000ffff', 'hex') },
+  { title: 'a program or library for macOS (Mach-O)', bytes: Buffer.from('cffaedfe0c00000100000000', 'hex') },
+  { title: 'a program or library for macOS (Mach-O)', bytes: Buffer.from('cffaedfe0700000103000000', 'hex') },
+  { title: 'a PNG image', bytes: Buffer.from('89504e470d0a1a0a', 'hex') },
+  { title: 'a JPEG image', bytes: Buffer.from('ffd8ffe000104a464946', 'hex') },
+  { title: 'an SQLite database', bytes: Buffer.from('SQLite format 3\0') },
+]
+
+function nameBinary(head: Uint8Array): StandIn | undefined {
+  const found = binaries.find(({ bytes }) => head.length >= bytes.length && beginsWith(head, bytes))
+  return found === undefined ? undefined : { title: found.title, hint: again, isSound: false, isCertain: true }
+}
+
 const again = 'if it was downloaded, something else came in its place: fetch it again'
 
 /** Something that never is a checkpoint, or that only here is none. */
@@ -99,15 +118,16 @@ export interface StandIn extends ForeignFormat {
 }
 
 /**
- * False where `nameStandIn` gives nothing that is certain, by the first byte behind white space: a tag begins with `<`, and
- * a pointer with `v`. What is beyond ASCII may be white space too.
+ * False where `nameStandIn` gives nothing that is certain, by the first byte behind white space: a tag begins with `<`, a
+ * pointer with `v`, and others with their marks. What is beyond ASCII may be white space too.
  */
 export function mayBeCertainStandIn(head: Uint8Array): boolean {
   const first = head.find((byte) => byte > space)
-  return first !== undefined && (first === openAngle || first === letterV || first > lastOfAscii)
+  return first !== undefined && (firstOfCertain.has(first) || first > lastOfAscii)
 }
 
-const [space, openAngle, letterV, lastOfAscii] = [0x20, 0x3c, 0x76, 0x7e]
+const [space, lastOfAscii] = [0x20, 0x7e]
+const firstOfCertain = new Set([...Buffer.from('<v'), ...binaries.flatMap(({ bytes }) => bytes[0] ?? [])])
 
 /** What downloads leave in place of a file. */
 export function nameStandIn(head: Uint8Array): StandIn | undefined {
@@ -115,7 +135,10 @@ export function nameStandIn(head: Uint8Array): StandIn | undefined {
     const title = `a file whose first ${head.length} bytes are all zero, as they are where they were never written`
     return { title, hint: again, isSound: false }
   }
-  if (head.length === 0 || !isText(head)) return undefined
+  if (head.length === 0) return undefined
+  const binary = nameBinary(head)
+  if (binary !== undefined) return binary
+  if (!isText(head)) return undefined
   const text = Buffer.from(head).toString('utf8')
   if (text.startsWith('version https://git-lfs.github.com/spec/')) {
     const size = /^size (\d{1,20})$/m.exec(text)?.[1]

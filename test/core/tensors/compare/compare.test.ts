@@ -2,7 +2,7 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { compareTensors, measureValues } from '../../../../src/core/tensors/compare/index.js'
+import { compareTensors, findPrefixBetween, measureValues } from '../../../../src/core/tensors/compare/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { openTensors } from '../../../../src/core/tensors/read/index.js'
 import { floats, writeTensors, type Content } from '../transfer/files.js'
@@ -48,6 +48,59 @@ it('tells what was added, removed, reshaped and recast', async () => {
     ...[reshaped, recast, alike].map((pairs) => pairs.map(({ a }) => a.name)),
   ]
   expect(names(comparison)).toEqual([['e'], ['a'], ['b'], ['d'], ['c']])
+})
+
+describe('names below a prefix', () => {
+  it('are alike without it, but for one whose file has that name too', async () => {
+    const one = (name: string) => floats(name, [1], [1])
+    const a = await openTensors(storage, writeTensors(join(folder, 'a'), [one('w'), one('b'), one('c')]))
+    const b = await openTensors(storage, writeTensors(join(folder, 'b'), [one('model.w'), one('b'), one('model.b')]))
+    try {
+      const rename = (name: string) => name.replace(/^model\./, '')
+      const { alike, added, removed } = compareTensors(a, b, { rename })
+      expect(alike.map((pair) => [pair.a.name, pair.b.name])).toEqual([
+        ['w', 'model.w'],
+        ['b', 'b'],
+      ])
+      expect([...added, ...removed].map(({ name }) => name)).toEqual(['model.b', 'c'])
+    } finally {
+      await a.close()
+      await b.close()
+    }
+  })
+
+  it.each([
+    [['0.weight', '0.bias'], ['model.0.weight', 'model.0.bias', 'optimizer.0.exp_avg'], ['model.']],
+    [['state_dict.module.w', 'epoch'], ['w'], ['state_dict.module.']],
+    [['w', 'b'], ['model_ema.w', 'model_ema.b', 'model.w', 'model.b'], ['model.']],
+    [['w', 'b'], ['ema.w', 'ema.b', 'model.w'], ['ema.']],
+    [
+      ['model.w', 'model.b'],
+      ['module.w', 'module.b'],
+      ['model.', 'module.'],
+    ],
+  ])('of %j and %j are brought together by taking %j away', (a, b, prefixes) => {
+    expect(findPrefixBetween(a, b)?.prefixes).toEqual(prefixes)
+  })
+
+  it.each([
+    [
+      ['a', 'b'],
+      ['a', 'b', 'model.a'],
+    ],
+    [
+      ['encoder.w', 'encoder.b'],
+      ['decoder.x', 'decoder.y'],
+    ],
+    [
+      ['w', 'x', 'y', 'z'],
+      ['head.w', 'p', 'q', 'r'],
+    ],
+    [[], ['model.w']],
+    [['w'], []],
+  ])('of %j and %j are not proposed', (a, b) => {
+    expect(findPrefixBetween(a, b)).toBeNull()
+  })
 })
 
 describe('values', () => {

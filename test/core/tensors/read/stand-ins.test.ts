@@ -20,6 +20,24 @@ describe('what is certain to be no weights', () => {
     expect(certain.filter((head) => !mayBeCertainStandIn(head))).toEqual([])
   })
 
+  it.each([
+    ['255044462d312e370a25c3a4', 'a PDF document'],
+    ['7f454c4602010100000000000000000003003e00', 'a program or library for Linux (ELF)'],
+    ['4d5a90000300000004000000ffff0000b800', 'a program or library for Windows'],
+    ['cffaedfe0c000001000000000200', 'a program or library for macOS (Mach-O)'],
+    ['89504e470d0a1a0a0000000d49484452', 'a PNG image'],
+    ['ffd8ffe000104a46494600010101', 'a JPEG image'],
+    ['53514c69746520666f726d6174203300', 'an SQLite database'],
+  ])('is what begins with the bytes %s: %s', (bytes, title) => {
+    const head = Buffer.from(bytes, 'hex')
+    expect([nameStandIn(head), mayBeCertainStandIn(head)]).toEqual([
+      expect.objectContaining({ title, isCertain: true }),
+      true,
+    ])
+    // Fewer bytes are numbers as any others.
+    expect(nameStandIn(head.subarray(0, 3))?.isCertain).toBeUndefined()
+  })
+
   it.each(['weights', '{"a": 1}', '', '\0\0\0', 'PK\u0003\u0004', '  0.5'])('is none in %j, at a glance', (text) => {
     expect(mayBeCertainStandIn(Buffer.from(text))).toBe(false)
   })
