@@ -1,8 +1,10 @@
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { makeZip } from '../../formats/archives/zip-bytes.js'
-import { makeFolder, write } from './folders.js'
+import { fixtures, makeFolder, write } from './folders.js'
 
 const version = { name: '_stable_baselines3_version', data: Buffer.from('2.9.2') }
 const data = { name: 'data', data: Buffer.from('{"num_timesteps": 452, "seed": null}') }
@@ -33,6 +35,25 @@ describe('an archive of Stable-Baselines3', () => {
       'rl_model_452_steps.zip',
       'rl_model_replay_buffer_452_steps.pkl',
       'rl_model_vecnormalize_452_steps.pkl',
+    ])
+  })
+
+  it('has its reward from the folder that the documentation logs into, best_model/ and results/ side by side', async () => {
+    const root = makeFolder()
+    const from = join(fixtures, 'variants/stable_baselines3-evaluations/run')
+    cpSync(join(from, 'best_model.zip'), join(root, 'logs/best_model/best_model.zip'))
+    cpSync(join(from, 'best_model.zip'), join(root, 'logs/rl_model.zip'))
+    cpSync(join(from, 'evaluations.npz'), join(root, 'logs/results/evaluations.npz'))
+    const inPlace = await findRuns(localStorage(), from)
+    const reward = inPlace
+      .flatMap((run) => run.checkpoints)
+      .find(({ name }) => name === 'best_model.zip')
+      ?.meta.get('mean_reward')
+    const runs = await findRuns(localStorage(), root)
+    expect(reward).toBeTypeOf('number')
+    expect(runs.flatMap(({ checkpoints }) => checkpoints.map(({ meta }) => meta.get('mean_reward')))).toEqual([
+      reward,
+      reward,
     ])
   })
 

@@ -16,10 +16,10 @@ const members = ['data', 'policy.pth'] as const
 
 const inside: FactSource = { from: 'look', tell: lookInto }
 
-/** What EvalCallback logged (`log_path`, which mostly is where it saves the best). */
+/** What EvalCallback logged: `log_path` is where it saves the best, or `results` beside, as in the documentation. */
 const evaluated: FactSource = {
   from: 'rows',
-  beside: ['evaluations.npz', '../evaluations.npz'],
+  beside: ['evaluations.npz', '../evaluations.npz', 'results/evaluations.npz', '../results/evaluations.npz'],
   by: 'step',
   rows: evaluationsIn,
 }
