@@ -1,5 +1,5 @@
 /** The checkpoint that the framework's own bookkeeping names the best. */
-import { hasReadableMeta, type Checkpoint, type Pointer } from '../../checkpoint.js'
+import { hasReadableMeta, isResumable, type Checkpoint, type Pointer } from '../../checkpoint.js'
 
 export interface NamedBest {
   readonly pointer: Pointer
@@ -29,7 +29,8 @@ export function namedBests(ordered: readonly Checkpoint[]): NamedBest[] {
 /**
  * One of each framework in each run. Of several that were saved at the same step, the one of whose bests the most are
  * there: OpenMMLab saves epoch_5.pth, validates, and then puts best_…_epoch_5.pth, which names itself, in the place of
- * the best before it; what it publishes of the last one names none. `ordered` is newest first.
+ * the best before it; what it publishes of the last one names none. Weights alone that Lightning saved between the
+ * others say nothing of any best. `ordered` is newest first.
  */
 export function newestBookkeeping(ordered: readonly Checkpoint[]): Checkpoint[] {
   const there = new Set(ordered.map(({ path }) => path))
@@ -39,9 +40,11 @@ export function newestBookkeeping(ordered: readonly Checkpoint[]): Checkpoint[] 
     if (!hasReadableMeta(checkpoint)) continue
     const book = `${checkpoint.layout}\n${checkpoint.run}`
     const known = newest.get(book)
-    const isNewer =
-      known === undefined || (isOfSameStep(checkpoint, known) && countThere(checkpoint) > countThere(known))
-    if (isNewer) newest.set(book, checkpoint)
+    const tellsMore =
+      known === undefined ||
+      (isOfSameStep(checkpoint, known) && countThere(checkpoint) > countThere(known)) ||
+      (keepsNoBooks(known) && bestsOf(checkpoint).length > 0)
+    if (tellsMore) newest.set(book, checkpoint)
   }
   return [...newest.values()]
 }
@@ -53,6 +56,11 @@ function isOfSameStep(one: Checkpoint, other: Checkpoint): boolean {
     [one.epoch, other.epoch],
   ].filter(([own, others]) => own !== null && others !== null)
   return counts.length > 0 && counts.every(([own, others]) => own === others)
+}
+
+/** Once there is a best there always is one, so it is not said here that there is none. */
+function keepsNoBooks(checkpoint: Checkpoint): boolean {
+  return !isResumable(checkpoint) && bestsOf(checkpoint).length === 0
 }
 
 function bestsOf({ pointsTo }: Checkpoint): Pointer[] {

@@ -217,6 +217,16 @@ describe('protection', () => {
     expect(kept(answer)).toContain('ep2: pointer')
   })
 
+  it('keeps what is named by the newest that can name any, where weights alone came after it', () => {
+    const names = (name: string) => ({ pointsTo: [{ label: 'best_model_path', name, purpose: 'best' as const }] })
+    const checkpoints = run.map((one, index) => ({
+      ...one,
+      ...(index === 0 ? { resumable: false } : names(index === 1 ? 'ep2' : 'ep1')),
+    }))
+    const answer = planFor({ keep: 1 }, { checkpoints, protections: nothing })
+    expect(kept(answer)).toEqual(['ep5: newest keep', 'ep4: newest', 'ep2: pointer'])
+  })
+
   it('keeps what the newest readable bookkeeping points to, and not what an older one did', () => {
     const points = (name: string) => ({ pointsTo: [{ label: 'best_model_checkpoint', name }] })
     const checkpoints = [
