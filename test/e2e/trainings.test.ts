@@ -16,6 +16,10 @@ function reused(): string {
   return makeHfRun([...old, saved(100, 62, 0.9), saved(200, 60, 0.8)])
 }
 
+function logOf(step: number, loss: number) {
+  return { log_history: [{ step, eval_loss: loss }] }
+}
+
 describe('a new training in the folder of an old one', () => {
   it('has its checkpoints kept, and not the higher steps in their place', async () => {
     const run = reused()
@@ -67,6 +71,23 @@ describe('--training', () => {
     const run = reused()
     expect((await ckpt(['prune', run, '--training', '1', '--keep', '1', '--yes'])).status).toBe(0)
     expect(readdirSync(run).sort()).toEqual(['checkpoint-100', 'checkpoint-200', 'checkpoint-700'])
+  })
+})
+
+describe('a job under ckpt run that trains from scratch in the folder of an old training', () => {
+  it.each([
+    ['the old steps are higher', '--keep 2', ['checkpoint-100', 'checkpoint-200']],
+    [
+      'the policy finds each of the old ones better',
+      '--keep 2 --min eval_loss --no-keep-recent --training all',
+      ['checkpoint-100', 'checkpoint-200', 'checkpoint-600', 'checkpoint-700'],
+    ],
+  ])('has not all removed that it saved, though %s', async (_, policy, left) => {
+    const run = makeHfRun([500, 600, 700].map((step) => ({ step, age: 2900 - step / 100, state: logOf(step, 0.1) })))
+    const fresh = makeHfRun([100, 200].map((step) => ({ step, age: 1, state: logOf(step, 0.9) })))
+    const job = ['bash', '-c', 'cp -r "$0"/* .', fresh]
+    expect((await ckpt(['run', '.', ...policy.split(' '), '--yes', '--', ...job], { cwd: run })).status).toBe(0)
+    expect(readdirSync(run).sort()).toEqual(left)
   })
 })
 

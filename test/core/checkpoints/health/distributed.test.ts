@@ -51,7 +51,7 @@ async function findings(root: string, step: number, level: 'quick' | 'deep' = 'q
 }
 
 describe('shards of torch.distributed.checkpoint', () => {
-  it('are all there, or .metadata tells which are not', async () => {
+  it('are all there, or .metadata tells which are not: those of FSDP that stayed on another node', async () => {
     const root = makeTrainer([100, 200], sharded)
     expect(await findings(root, 200)).toEqual([])
     rmSync(join(root, 'checkpoint-200/pytorch_model_fsdp_0/__2_0.distcp'))
