@@ -1,11 +1,12 @@
 /** Composer's runs: what names the newest in a folder of its own. */
-import { cpSync, readlinkSync } from 'node:fs'
+import { copyFileSync, cpSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { parseExpression } from '../../../../src/core/choosing/expression/index.js'
 import { carryOut, intentOf, openRun, planPrune } from '../../../../src/core/runs/index.js'
+import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { fixtures, makeFolder } from './folders.js'
+import { copyFixture, fixtures, makeFolder } from './folders.js'
 
 it('latest/rank0.pt is led to the newest that stays, before what it names goes', async () => {
   const root = join(makeFolder(), 'run')
@@ -35,4 +36,18 @@ it('a link of another name than latest is no checkpoint: the newest follows, wha
   const plan = await planPrune(storage, opened, all, { ...times, utcOffset: () => 0 })
   await carryOut(storage, opened, intentOf(plan).going, { ...times, trash: false })
   expect(readlinkSync(join(root, 'last-r0'))).toBe('ba12-ep2')
+})
+
+it('a file that was copied in the place of the link latest is the newest once more, or alone the checkpoint', async () => {
+  const root = join(copyFixture('frameworks/composer/run'), 'checkpoints')
+  const names = async () => {
+    const [run] = await findRuns(localStorage(), root)
+    return (run?.checkpoints ?? []).map(({ name, step, sameAs }) => [name, step, sameAs])
+  }
+  const others = await names()
+  rmSync(join(root, 'latest-rank0.pt'))
+  copyFileSync(join(root, 'ep4-ba20-rank0.pt'), join(root, 'latest-rank0.pt'))
+  expect(await names()).toEqual([...others, ['latest-rank0.pt', 20, 'ep4-ba20-rank0.pt']])
+  rmSync(join(root, 'ep4-ba20-rank0.pt'))
+  expect((await names()).at(-1)).toEqual(['latest-rank0.pt', 20, undefined])
 })

@@ -42,10 +42,11 @@ const common = {
   files: [{ name: /\.pt$|rank\d+$|^(?:.*[-_])?(?:ep|ba)\d+$/, role: 'all' }],
 } as const satisfies Partial<Form>
 
+/** What `save_latest_filename` makes is mostly a link; a file of that name is looked at once, as one alone. */
+const isNotLatest = '(?!(?:.*[-_.])?latest(?:[-_.]|$))'
+
 /** What `save_filename` makes of the counts, where it has them. */
 const counts = '(?:ep(?<epoch>\\d+))?(?:-?ba(?<step>\\d+))?'
-/** What `save_latest_filename` makes is a link to one of them, or where links cannot be kept a file with its text. */
-const isNoText = '(?!(?:.*[-_.])?latest[-_.])'
 /** Without an ending a name is Composer's only by its counts: others are not opened. */
 const bare = '(?:[^.]*[-_])?(?:ep|ba)\\d+'
 
@@ -61,7 +62,7 @@ export const composer: LayoutSpec = {
     {
       ...common,
       kind: 'group',
-      name: new RegExp(`^${isNoText}(?<unit>(?:${counts}|.+?))-rank(?<part>\\d+)(?<tail>\\.pt|)$`),
+      name: new RegExp(`^${isNotLatest}(?<unit>(?:${counts}|.+?))-rank(?<part>\\d+)(?<tail>\\.pt|)$`),
       main: /-rank0(?:\.pt)?$/,
       facts: factsIn(/-rank\d+(?:\.pt)?$/),
     },
@@ -76,17 +77,27 @@ export const composer: LayoutSpec = {
     {
       ...common,
       kind: 'folder',
-      name: new RegExp(`^${isNoText}(?!latest$)(?:${counts}$)?`),
+      name: new RegExp(`^${isNotLatest}(?:${counts}$)?`),
       proof: { sure: ofComposer.sure.map((has) => ({ ...has, of: /^rank\d+\.pt$/ })) },
       facts: factsIn(/^rank\d+\.pt$/),
     },
     {
       ...common,
       kind: 'file',
-      name: new RegExp(`^${isNoText}(?!rank\\d+\\.pt$)(?:(?:${counts}|.+)\\.pt|${bare})$`),
+      name: new RegExp(`^${isNotLatest}(?!rank\\d+\\.pt$)(?:(?:${counts}|.+)\\.pt|${bare})$`),
+      facts: factsIn(),
+    },
+    {
+      // Where links cannot be kept it is a file with the text of one; of several ranks each alone is no checkpoint.
+      ...common,
+      kind: 'file',
+      name: /^(?:.*[-_.])?latest[-_.](?:.*\.)?pt$/,
+      proof: { ...ofComposer, never: [{ head: 'text' }, { beside: /latest.*-rank[1-9]\d*(?:\.pt)?$/ }] },
       facts: factsIn(),
     },
   ],
+  // Copied with what links lead to, the newest is there twice; copied alone, it is the checkpoint.
+  copies: { names: namesNewest, by: ['file', 'content'] },
   pointers: [
     { file: namesNewest, holds: 'link', purpose: 'resume', onDelete: 'rewrite' },
     // Under any other name it may be somebody's own mark: led elsewhere it would be wrong.
