@@ -9,10 +9,9 @@ const path = require('node:path')
 
 // The warning of a batch system reaches all that a job runs; Node would open a port for debuggers. `ckpt run` takes up
 // what came while it was still being loaded.
-const early = new Set()
-if (process.argv[2] === 'run') {
-  for (const signal of ['SIGUSR1', 'SIGUSR2']) process.on(signal, () => early.add(signal))
-} else process.on('SIGUSR1', () => undefined)
+const early = process.argv[2] === 'run' ? new Set() : undefined
+if (early === undefined) process.on('SIGUSR1', () => undefined)
+else for (const signal of ['SIGUSR1', 'SIGUSR2']) process.on(signal, () => early.add(signal))
 
 /*
  * V8 compiles a function anew after it has run for a while; most of ckpt's work is over soon after. With eight times the

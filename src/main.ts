@@ -14,8 +14,8 @@ export interface Installation {
   readonly build?: string | undefined
   /** dist/completion.json. */
   readonly readSpec: () => CompletionSpec
-  /** Signals that came before anybody listened for them; more may come to it. */
-  readonly early?: ReadonlySet<NodeJS.Signals>
+  /** Signals that came before anybody listened for them; more may come to it. Undefined for all commands but `run`. */
+  readonly early?: ReadonlySet<NodeJS.Signals> | undefined
 }
 
 /** Runs the command that `argv` names, or says that it names none. False where help is wanted: no run is here. */
