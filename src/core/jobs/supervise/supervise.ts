@@ -256,7 +256,14 @@ class Supervisor {
     const saved = [...checkpoints, ...late]
     const lost = ending === 'done' ? 0 : sinceLast(saved.at(-1), time, seconds)
     await journal.add({
-      ...{ what: 'end', time, ending, why: judgement.why, status, seconds, lost, next },
+      what: 'end',
+      time,
+      ending,
+      why: judgement.why,
+      status,
+      seconds,
+      lost,
+      next,
       ...(opened.length === 0 ? {} : { opened }),
       ...(hasRead === false ? { unread: true } : {}),
     })
