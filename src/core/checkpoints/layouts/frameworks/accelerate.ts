@@ -6,11 +6,30 @@
 import type { Part } from '../../../checkpoint.js'
 import { countsIn } from '../engine/count-names.js'
 import type { Unit } from '../engine/unit-paths.js'
-import type { Form, LayoutSpec } from '../spec.js'
+import type { FileRule, Form, LayoutSpec } from '../spec.js'
+import type { OwnStart, Standing } from '../layout.js'
 import { takesLargest } from '../resume-search.js'
+
+/** What `save_state` writes, whose ever the model is. */
+export const stateFiles: readonly FileRule[] = [
+  { name: /^(model|pytorch_model)(-.*)?\.(safetensors|bin)\.index\.json$/, role: 'index' },
+  { name: /^(model|pytorch_model)([-_].*)?\.(safetensors|bin)$/, role: 'weights' },
+  { name: /^pytorch_model_fsdp_\d+\/$/, role: 'weights' },
+  { name: /^pytorch_model\/$/, role: 'all' },
+  { name: /^optimizer(_\d+)?(\.bin|\/)$/, role: 'resume' },
+  { name: /^scheduler(_\d+)?\.bin$/, role: 'resume' },
+  { name: /^scaler\.pt$/, role: 'resume', optional: true },
+  { name: /^random_states_\d+\.pkl$/, role: 'resume' },
+  { name: /^(sampler|dl_state_dict)(_\d+)?\.bin$/, role: 'loop', optional: true },
+  { name: /^custom_checkpoint_\d+\.pkl$/, role: 'loop' },
+  // A hook of the script's own saves what is no model of Accelerate's: `disc_heads.pt`.
+  { name: /^[\w-]+\.(?:safetensors|pt|pth|ckpt)$/, role: 'weights', optional: true },
+]
 
 /** The names that it gives itself (`automatic_checkpoint_naming`). */
 const numbered = /^checkpoint_(?<save>\d+)$/
+
+const taken = /^(?:checkpoint_(?<save>\d+)|checkpoint-(?<step>\d+))$/
 
 const form: Form = {
   kind: 'folder',
@@ -49,18 +68,7 @@ const form: Form = {
     { from: 'torch', file: /^custom_checkpoint_\d+\.pkl$/, spread: [[]], pick: countsIn, lazy: true },
     { from: 'name' },
   ],
-  files: [
-    { name: /^(model|pytorch_model)(-.*)?\.(safetensors|bin)\.index\.json$/, role: 'index' },
-    { name: /^(model|pytorch_model)([-_].*)?\.(safetensors|bin)$/, role: 'weights' },
-    { name: /^pytorch_model_fsdp_\d+\/$/, role: 'weights' },
-    { name: /^pytorch_model\/$/, role: 'all' },
-    { name: /^optimizer(_\d+)?(\.bin|\/)$/, role: 'resume' },
-    { name: /^scheduler(_\d+)?\.bin$/, role: 'resume' },
-    { name: /^scaler\.pt$/, role: 'resume', optional: true },
-    { name: /^random_states_\d+\.pkl$/, role: 'resume' },
-    { name: /^(sampler|dl_state_dict)(_\d+)?\.bin$/, role: 'loop', optional: true },
-    { name: /^custom_checkpoint_\d+\.pkl$/, role: 'loop' },
-  ],
+  files: stateFiles,
   lacks: lacksOptimizer,
 }
 
@@ -68,15 +76,22 @@ export const accelerate: LayoutSpec = {
   id: 'accelerate',
   title: 'Accelerate',
   looks: 'checkpoint_<i>/, or any folder, with random_states_0.pkl',
-  // Where it names them itself (accelerator.py, `load_state` without a path).
-  resumesFrom: takesLargest('load_state()', 'directory', numbered),
+  resumesFrom,
   leftover,
   cutSave,
   forms: [
-    // Under such a name `load_state` takes whatever is in it: also what a kill left before there was an optimizer.
-    { ...form, name: numbered, proof: { ...form.proof, bare: [{ file: /^/ }] } },
+    // Under such a name `load_state` takes whatever is in it, and `--resume_from_checkpoint latest` of diffusers' scripts:
+    // also what a kill left before there was an optimizer.
+    { ...form, name: taken, proof: { ...form.proof, bare: [{ file: /^/ }] } },
     form,
   ],
+}
+
+/** Where it names them itself (accelerator.py, `load_state` without a path), or a script names them as diffusers' do. */
+function resumesFrom(there: readonly Standing[]): readonly OwnStart[] {
+  const own = takesLargest('load_state()', 'directory', numbered)(there)
+  const scripts = takesLargest('--resume_from_checkpoint latest', 'directory', /^checkpoint-(\d+)$/)(there)
+  return own.some(({ takes }) => takes !== null) || scripts.every(({ takes }) => takes === null) ? own : scripts
 }
 
 /** `save_state` refuses a name that is taken, so that the next start from nothing would fail. */

@@ -8,11 +8,16 @@ import type { Checkpoint, Finding } from '../../../checkpoint.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { Unit } from '../engine/unit-paths.js'
 import type { LayoutSpec } from '../spec.js'
-import { lacksOptimizer } from './accelerate.js'
+import { lacksOptimizer, stateFiles } from './accelerate.js'
 import { takesLargest } from '../resume-search.js'
 
-const models =
-  /^(unet|transformer|controlnet|text_encoder|text_encoder_2|vae|prior|decoder|t2iadapter|adapter)(_ema|_2)?$/
+/**
+ * A model each, under whatever name a script's hook gives it: `vqmodel`, `flux_controlnet`, `unet_lora`, `ema_model`.
+ * The others are of Accelerate with FSDP or DeepSpeed.
+ */
+const models = /^(?!optimizer|pytorch_model|global_step)[a-zA-Z]\w*$/
+
+const adapter = /^(?:\w+\/)?pytorch_lora_weights\.(?:safetensors|bin)$/
 
 export const diffusers: LayoutSpec = {
   id: 'diffusers',
@@ -29,7 +34,7 @@ export const diffusers: LayoutSpec = {
         sure: [
           { file: /^\w+\/diffusion_pytorch_model.*\.(safetensors|bin)$/ },
           { file: /^\w+\/diffusion_flax_model\.msgpack$/ },
-          { file: /^pytorch_lora_weights\.(safetensors|bin)$/ },
+          { file: adapter },
         ],
         likely: [{ file: /^random_states_\d+\.pkl$/ }],
         never: [{ file: 'trainer_state.json' }],
@@ -44,24 +49,18 @@ export const diffusers: LayoutSpec = {
       },
       files: [
         { name: /^\w+\/(diffusion_\w+_model|model|pytorch_model)[^/]*\.(safetensors|bin|msgpack)$/, role: 'weights' },
-        { name: /^\w+_ema\/$/, role: 'weights' },
-        {
-          name: /^(unet|transformer|controlnet|text_encoder\w*|vae|prior|decoder|t2iadapter|adapter)\w*\/$/,
-          role: 'weights',
-        },
-        { name: /^pytorch_lora_weights\./, role: 'weights' },
-        { name: /^(model|pytorch_model)([-_].*)?\.(safetensors|bin)$/, role: 'weights' },
-        { name: /^optimizer(_\d+)?\.bin$/, role: 'resume' },
-        { name: /^scheduler(_\d+)?\.bin$/, role: 'resume' },
-        { name: /^scaler\.pt$/, role: 'resume', optional: true },
-        { name: /^random_states_\d+\.pkl$/, role: 'resume' },
-        { name: /^sampler(_\d+)?\.bin$/, role: 'loop', optional: true },
+        { name: adapter, role: 'weights' },
+        // Weights of a script's own, and what makes the model.
+        { name: /^(?!optimizer|pytorch_model|global_step)[a-zA-Z]\w*\/$/, role: 'weights' },
+        ...stateFiles,
       ],
       lacks: lacksOptimizer,
     },
   ],
 }
 
+/** Of a script's own, beside a config.json that may be anything. */
+const dataOf = /\.(?:pt|pth|ckpt|h5|npz|onnx|distcp)$/
 const weightsOf = /\/(?:diffusion_\w+_model|model|pytorch_model)[^/]*\.(?:safetensors|bin|msgpack)(?:\.index\.json)?$/
 
 /** A model is loaded from its folder by both: what it is (`save_pretrained` writes that first), and its weights. */
@@ -71,7 +70,7 @@ function findHalfModels(entries: readonly DirectoryEntry[]): Finding[] {
     const inside = entries.filter(({ name }) => name.startsWith(folder)).map(({ name }) => name)
     const hasWeights = inside.some((name) => weightsOf.test(name))
     const hasConfig = inside.includes(`${folder}config.json`)
-    if (hasWeights === hasConfig) return []
+    if (hasWeights === hasConfig || inside.some((name) => dataOf.test(name))) return []
     return hasConfig
       ? [{ grade: 'partial', file: folder, reason: 'its config.json is there and no weights are' }]
       : [{ grade: 'partial', file: `${folder}config.json`, reason: 'not there; the model is made by it' }]
@@ -79,8 +78,6 @@ function findHalfModels(entries: readonly DirectoryEntry[]): Finding[] {
 }
 
 const ofTraining = /^(optimizer|scheduler|scaler|sampler|random_states|custom_checkpoint|dl_state_dict)(_\d+)?\b/
-const adapter = /^pytorch_lora_weights\.(safetensors|bin)$/
-
 /**
  * A model in its folder, or an adapter, as people give it away under the name of its checkpoint. The first save of a job
  * that was cut off behind the model is the same: only the journal tells.
