@@ -2,6 +2,7 @@
 import type { Checkpoint } from '../../checkpoint.js'
 import { groupBy } from '../../grouped.js'
 import type { ReadStorage } from '../../storage/storage.js'
+import { fitsNothing } from './engine/candidates.js'
 import { holdsByNames, scanSpecs } from './engine/scan-specs.js'
 import { torchPlain } from './frameworks/torch-plain.js'
 import type { Folder } from './layout.js'
@@ -15,6 +16,11 @@ import { ScanTree } from './scan-tree.js'
 export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
   const found = await scanSpecs(ScanTree.over(storage), folder, knownSpecs(), ownMarker())
   return withoutProducts(withFewerStates(withResuming(withoutOwnRestarts(found))))
+}
+
+/** True where the names in the folder tell that there are none, which costs least. */
+export function holdsNone({ entries }: Folder): boolean {
+  return fitsNothing(entries, knownSpecs())
 }
 
 /** Whether there are any. */

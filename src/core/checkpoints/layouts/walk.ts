@@ -11,7 +11,7 @@ import type { Folder } from './layout.js'
 import { holdsNoRun } from './folders-without-runs.js'
 import { isRestartRun } from './own-restarts.js'
 import { isDownloadCache } from './download-caches.js'
-import { scanFolder } from './scan.js'
+import { holdsNone, scanFolder } from './scan.js'
 import { ScanTree } from './scan-tree.js'
 
 export interface WalkOptions {
@@ -82,6 +82,8 @@ export interface WalkedRun {
   readonly storage: ReadStorage
 }
 
+const nothingIn: RecalledRun = { count: 0, layouts: [], inside: [] }
+
 /** No experiment nests this deep; links are not followed, so nothing is endless. */
 const deepest = 64
 /** Folders after which signals are let through. */
@@ -138,8 +140,8 @@ class Walk {
     if (rules === null) return
     const folder = { path: listed.path, entries: rules.without(listed) }
     this.tree.remember(folder.path, folder.entries)
-    const recalled = await this.options.answers?.recall(this.tree, folder, rules.text)
-    const scanned = recalled ?? (yield* this.scan(folder, place, later))
+    const isKnown = place.checkpoints !== undefined || this.options.earlier?.runs.has(folder.path) === true
+    const scanned = !isKnown && holdsNone(folder) ? nothingIn : yield* this.recallOrScan(folder, rules, place, later)
     if (scanned === null) return
     const { count, layouts, inside } = scanned
     this.runs += count > 0 ? 1 : 0
@@ -157,6 +159,17 @@ class Walk {
     }
     if (this.runs === before) for (const one of restarts) yield* this.below(one, null)
     this.tree.forget(further.filter((path) => !this.kept.has(path)))
+  }
+
+  /** Null as of a scan. */
+  private async *recallOrScan(
+    folder: Folder,
+    rules: IgnoreRules,
+    place: Place,
+    later: Place[] | null,
+  ): AsyncGenerator<WalkedRun, RecalledRun | null> {
+    const recalled = await this.options.answers?.recall(this.tree, folder, rules.text)
+    return recalled ?? (yield* this.scan(folder, place, later))
   }
 
   /** Null for a run that may be none: it is put into `later`. */

@@ -100,6 +100,7 @@ export class RememberedSummaries implements RunAnswers {
   async keepNone({ path }: Folder): Promise<void> {
     // Where nothing was looked into, a scan takes no longer than a record.
     if (this.scanning?.tree.asked?.listed.size !== 0) await this.save(path, [], null)
+    else this.scanning.tree.noteAsked(false)
   }
 
   private async save(path: string, checkpoints: Run['checkpoints'], summary: string | null): Promise<void> {

@@ -69,6 +69,26 @@ function kindsOf(fits: readonly Fit[]): Kinds {
   return { folders: of('folder'), files: of('file'), groups: of('group') }
 }
 
+/** By listing, which folders side by side may share. */
+const fruitless = new WeakMap<readonly LayoutSpec[], WeakSet<readonly DirectoryEntry[]>>()
+
+/**
+ * True where names alone tell that a folder with these entries holds no checkpoint. Only of files: what lies in a folder,
+ * or behind a link, its name does not tell.
+ */
+export function fitsNothing(entries: readonly DirectoryEntry[], specs: readonly LayoutSpec[]): boolean {
+  const known = fruitless.get(specs) ?? new WeakSet<readonly DirectoryEntry[]>()
+  if (known.has(entries)) return true
+  const { gate, groups, files } = shapesOf(specs)
+  for (const { name, kind } of entries) {
+    if (kind === 'directory' || kind === 'link') return false
+    if (!gate.mayFit(name)) continue
+    if (groups.some(({ form }) => form.name.test(name)) || files.some(({ form }) => form.name.test(name))) return false
+  }
+  fruitless.set(specs, known.add(entries))
+  return true
+}
+
 /** Names that fit, sorted. */
 export async function findNamed(storage: ReadStorage, folder: Folder, specs: readonly LayoutSpec[]): Promise<Named[]> {
   const deeper = await findDeeper(storage, folder, specs)

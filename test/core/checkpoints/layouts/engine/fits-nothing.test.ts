@@ -1,0 +1,78 @@
+/** A folder is passed over by the names in it only where no layout would find a candidate there. */
+import { readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { findNamed, fitsNothing } from '../../../../../src/core/checkpoints/layouts/engine/candidates.js'
+import { walkFrom } from '../../../../../src/core/checkpoints/layouts/index.js'
+import { knownSpecs } from '../../../../../src/core/checkpoints/layouts/registry.js'
+import { localStorage } from '../../../../../src/core/storage/local.js'
+import type { DirectoryEntry } from '../../../../../src/core/storage/storage.js'
+import { fixtures, makeFolder, write } from '../folders.js'
+
+const specs = knownSpecs()
+const isFruitless = (names: readonly string[]) => fitsNothing(filesOf(names), specs)
+const candidatesIn = (names: readonly string[]) =>
+  findNamed(localStorage(), { path: '/nowhere', entries: filesOf(names) }, specs)
+
+function filesOf(names: readonly string[]): DirectoryEntry[] {
+  return names.map((name) => ({ name, kind: 'file' }))
+}
+
+/** The files of each folder of the fixtures that has no others below it. */
+function foldersOfFixtures(): string[][] {
+  const byFolder = new Map<string, string[]>()
+  for (const entry of readdirSync(fixtures, { recursive: true, encoding: 'utf8' })) {
+    byFolder.set(dirname(entry), [...(byFolder.get(dirname(entry)) ?? []), entry.slice(entry.lastIndexOf('/') + 1)])
+  }
+  return [...byFolder]
+    .filter(([folder]) => [...byFolder.keys()].every((one) => dirname(one) !== folder))
+    .map(([, names]) => names)
+}
+
+describe('a folder whose names fit nothing', () => {
+  it('is told from all folders of the fixtures that have a candidate', async () => {
+    let passed = 0
+    for (const names of foldersOfFixtures()) {
+      const isEmpty = (await candidatesIn(names)).length === 0
+      if (!isEmpty) passed += 1
+      expect([names, isFruitless(names)]).toEqual([names, isEmpty])
+    }
+    expect(passed).toBeGreaterThan(20)
+  })
+
+  it('has no candidate, whatever the names are', async () => {
+    const words = foldersOfFixtures().flat()
+    const name = fc.oneof(
+      fc.constantFrom(...words),
+      fc.tuple(fc.constantFrom(...words), fc.string({ maxLength: 2 })).map(([word, more]) => word + more),
+      fc.tuple(fc.nat(), fc.constantFrom('.pt', '.npy', '.json', '.h5', '', '.index')).map(([n, end]) => `${n}${end}`),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(name, { maxLength: 4 }), async (names) => {
+        if (isFruitless(names)) expect(await candidatesIn(names)).toEqual([])
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('is none that has folders or links, of which names do not tell', () => {
+    for (const kind of ['directory', 'link'] as const) expect(fitsNothing([{ name: 'x.txt', kind }], specs)).toBe(false)
+    expect(fitsNothing([{ name: 'x.txt', kind: 'file' }], specs)).toBe(true)
+  })
+
+  it('costs no question about what was remembered of it', async () => {
+    const root = write(makeFolder(), {
+      'photos/a.jpg': 'x',
+      'src/model.py': 'x',
+      'run/CKPT+1/CKPT.yaml': 'unixtime: 1\n',
+    })
+    const recalled: string[] = []
+    const answers = {
+      recall: (_: unknown, { path }: { readonly path: string }) => (recalled.push(path), Promise.resolve(null)),
+      keepNone: () => Promise.resolve(),
+    }
+    for await (const { run } of walkFrom(localStorage(), root, { answers })) expect(run.path).toBe(join(root, 'run'))
+    expect(recalled).toEqual([root, join(root, 'run')])
+  })
+})
