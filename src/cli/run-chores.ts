@@ -76,8 +76,8 @@ class JobChores implements Chores {
     const look = { now: this.options.lock.now(), wait: number === 1 ? wait : atOnce }
     const standing: string[] = []
     for (const folder of start.folders) {
-      const { cutSince } = folder
-      standing.push(...(await this.clear(folder, { verify, keys, cutSince }, look)))
+      const { cutSince, doubted } = folder
+      standing.push(...(await this.clear(folder, { verify, keys, cutSince, doubted }, look)))
     }
     return standing
   }

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
+import { noteAccess } from '../machine/access-times.js'
 import { wait } from '../machine/clock.js'
 import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { CkptError } from '../core/errors.js'
@@ -28,7 +29,6 @@ import {
   tellObstacles,
   type ChooseContext,
   type ChooseRequest,
-  type FromNothing,
   type RunToGoOn,
 } from '../core/runs/index.js'
 import { LoneStart, startMessage } from '../core/jobs/supervise/index.js'
@@ -145,16 +145,18 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
       wait,
       command: this.command,
       host: hostname(),
+      noteAccess,
       stateDirectory: this.flags.state,
       onFailure: (message) => this.alert(`how this job began is not remembered: ${message}`),
     })
     if (run === null) for (const one of await neverFinished(this.reading, path)) this.tellPassedOver(one)
-    const chosen = run === null ? null : await this.chooseStart(run, lone.fromNothing)
+    const chosen = run === null ? null : await this.chooseStart(run, lone)
     const staged = chosen === null ? null : await this.putInto(chosen)
     // What cannot be filled in is reported before anything is moved.
     const filled = fillArguments(this.command, staged)
     const environment = jobEnvironment(process.env, staged)
-    const folders = opened === null ? clearedForFirst(path, lone.fromNothing?.startedAt) : clearedFor(opened, chosen)
+    const folders =
+      opened === null ? clearedForFirst(path, lone.fromNothing?.startedAt) : clearedFor(opened, chosen, lone.doubted)
     if (this.flags.into === undefined) for (const one of folders) await this.clear(one)
     this.note(printable(startMessage(staged, 1, opened?.parts.length)))
     const [command = '', ...args] = filled
@@ -166,17 +168,17 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
   }
 
   /** Null: a first start. */
-  private async chooseStart(run: Run, fromNothing: FromNothing | null): Promise<Checkpoint | null> {
+  private async chooseStart(run: Run, { fromNothing, doubted }: LoneStart): Promise<Checkpoint | null> {
     const isExact = this.flags['leave-damaged'] || this.flags.required || this.flags.into !== undefined
     if (isExact) return (await this.choose(run)).checkpoint
     const chosen = await this.chooseBy((request, context) =>
-      chooseOrBegin(this.reading, run, request, { ...context, fromNothing }),
+      chooseOrBegin(this.reading, run, request, { ...context, fromNothing, doubted }),
     )
     return chosen?.checkpoint ?? null
   }
 
-  private async clear({ run, checkpoint: chosen, cutSince }: ClearedFolder): Promise<void> {
-    const request = { verify: this.flags.verify, keys: this.keys, cutSince }
+  private async clear({ run, checkpoint: chosen, cutSince, doubted }: ClearedFolder): Promise<void> {
+    const request = { verify: this.flags.verify, keys: this.keys, cutSince, doubted }
     const look = { now: this.now(), wait }
     const { state: stateDirectory } = this.flags
     const lock = this.changing('1m', stateDirectory)

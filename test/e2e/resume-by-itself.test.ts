@@ -250,6 +250,41 @@ describe('Accelerate, which names its checkpoints itself', () => {
     ])
   })
 
+  const first = new URL('../fixtures/runs/frameworks/accelerate/run/checkpoints/checkpoint_0', import.meta.url).pathname
+  // As `load_state`, which counts the objects that the script registered.
+  const registers = `
+    d="$RUN/checkpoints/checkpoint_0"
+    if [ -n "$CKPT_PATH" ]; then cat "$d"/* > /dev/null; [ -e "$d/custom_checkpoint_0.pkl" ]; exit; fi
+    mkdir -p "$RUN/checkpoints"; cp -r "${first}" "$d"; echo saved
+    [ -e "$RUN/killed" ] || { touch "$RUN/killed"; rm "$d/custom_checkpoint_0.pkl"; kill -9 $$; }`
+
+  it.runIf(notesReads(tmpdir()))(
+    'saves what a script registered last: after three starts that could not load the rest, the next is a first one',
+    async () => {
+      const run = project()
+      const statuses: number[] = []
+      for (let count = 0; count < 4; count += 1) statuses.push((await start(run, '', registers)).status)
+      expect(statuses).toEqual([137, 1, 1, 1])
+      const got = await start(run, '', registers)
+      expect(got).toMatchObject({ status: 0, stdout: 'saved\n' })
+      expect(got.stderr).toContain(
+        'moved to the trash: checkpoint_0: nothing here was ever finished; ' +
+          'the job was killed as it saved it, and 3 starts that read it failed; to undo it: ckpt trash restore ',
+      )
+      expect(await start(run, '', registers)).toMatchObject({ status: 0, stdout: '' })
+    },
+  )
+
+  it.runIf(notesReads(tmpdir()))('and so it is under ckpt run, in one go', async () => {
+    const run = project()
+    const got = await shell('ckpt run "$RUN" --back-off 1ms -- bash -c "$script"', {
+      env: { RUN: run, script: registers },
+    })
+    expect(got).toMatchObject({ status: 0, stdout: 'saved\nsaved\n' })
+    expect(got.stderr).toContain('3 starts that read it failed')
+    expect(await trashOf(join(run, 'checkpoints'))).toEqual(['checkpoint_0'])
+  })
+
   it('leaves a model there that somebody has put under such a name', async () => {
     const run = project()
     mkdirSync(join(run, 'checkpoints/checkpoint_7'), { recursive: true })

@@ -25,6 +25,35 @@ export function beganFromNothing(entries: readonly JournalEntry[]): Began | null
   return { startedAt: since[0]?.time ?? last.start.time, ending: end?.ending ?? null, endedAt: end?.time ?? null }
 }
 
+/** The only checkpoint that was seen whole since the job began from nothing, if any was. */
+export interface FirstSave {
+  /** Null: none was seen whole. */
+  readonly name: string | null
+  /** How the start from nothing ended; null where nobody was left to see it. */
+  readonly end: EndEntry | null
+}
+
+/** The first save of a job that was killed right then: no start that read it got past it. */
+export interface DoubtedFirst {
+  readonly name: string
+  /** Unix seconds: when the job was killed. */
+  readonly endedAt: number
+  /** That read it and failed. */
+  readonly starts: number
+}
+
+/** Null where no start began from nothing, or several checkpoints were seen whole since. */
+export function firstSaveIn(entries: readonly JournalEntry[]): FirstSave | null {
+  const last = entries.findLastIndex((entry) => entry.what === 'start' && entry.checkpoint === null)
+  if (last === -1) return null
+  const since = entries.slice(firstOfItsStarts(entries, last))
+  const names = new Set(since.flatMap((entry) => (entry.what === 'checkpoint' ? [entry.name] : [])))
+  if (names.size > 1) return null
+  const next = since.findIndex((entry) => entry.what === 'start' && entry.checkpoint !== null)
+  const [name = null] = names
+  return { name, end: tellingEnd(next === -1 ? since : since.slice(0, next)) }
+}
+
 /** What the other ranks of a job came to, as one that has just ended finds it in the journal. */
 export interface OtherRanks {
   /** Unix seconds: when one of them was killed, and perhaps its save with it; null: none was. */

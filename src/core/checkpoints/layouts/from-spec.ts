@@ -23,6 +23,7 @@ export function layoutOf(spec: LayoutSpec): Layout {
     ...(spec.isBookkeeping === undefined ? {} : { isBookkeeping: spec.isBookkeeping }),
     ...(spec.resumesFrom === undefined ? {} : { resumesFrom: spec.resumesFrom }),
     ...(spec.lacksAlone === undefined ? {} : { lacksAlone: spec.lacksAlone }),
+    ...(spec.mayLackMore === undefined ? {} : { mayLackMore: spec.mayLackMore }),
     ...(spec.pointersTo === undefined ? {} : { pointersTo: spec.pointersTo }),
     ...(spec.inFolderOfStart === undefined ? {} : { inFolderOfStart: spec.inFolderOfStart }),
     ...(spec.cutSave === undefined ? {} : { explainCutSave: spec.cutSave }),

@@ -113,6 +113,11 @@ export interface Layout {
    */
   lacksAlone?(alone: Pick<Checkpoint, 'files' | 'training'>): string | null
   /**
+   * A script may have the framework save more than it does by itself, in files of their own, and these may come last: a
+   * kill between them leaves what looks whole when it is the first checkpoint of all.
+   */
+  readonly mayLackMore?: true
+  /**
    * The names that would lead the framework elsewhere than to `chosen`, and can be made to lead there. `there` is what
    * was found before anything was moved.
    */

@@ -52,6 +52,7 @@ export interface LayoutSpec {
   /** What the framework resumes from by itself; see `Layout` for these four. Absent: only what its user names. */
   readonly resumesFrom?: (there: readonly Standing[]) => readonly OwnStart[]
   readonly lacksAlone?: Layout['lacksAlone']
+  readonly mayLackMore?: true
   readonly pointersTo?: (chosen: Standing, there: readonly Standing[]) => readonly PointerFix[]
   readonly inFolderOfStart?: RegExp
   /**

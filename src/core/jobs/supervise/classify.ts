@@ -72,7 +72,7 @@ const numbers: Readonly<Record<SignalName, number>> = {
   SIGUSR2: 12,
   SIGTERM: 15,
 }
-const killNumber = 9
+export const killNumber = 9
 const cpuLimitNumber = 24
 
 /** A person's; then those by which a system takes a machine back. Any other (SIGSEGV, SIGABRT) is the job's own fault. */

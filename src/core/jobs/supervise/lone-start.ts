@@ -1,7 +1,7 @@
 /**
  * What `ckpt recover -- COMMAND` writes down of a start from nothing, so that the next one knows that nothing was lost
  * when that was cut off amid its first save. A start from a checkpoint is written down only where the one before it
- * began from nothing: it ends that.
+ * began from nothing, for it ends that, and where that checkpoint may be such a save after all.
  */
 import type { Checkpoint } from '../../checkpoint.js'
 import {
@@ -10,6 +10,7 @@ import {
   Journal,
   otherRanks,
   type Began,
+  type DoubtedFirst,
   type JournalEntry,
 } from '../../changes/journal/index.js'
 import type { ChildOutcome } from '../command/index.js'
@@ -18,7 +19,9 @@ import type { StateLocation } from '../../runs/index.js'
 import { stateFolderOf } from '../../changes/state/index.js'
 import type { Storage } from '../../storage/storage.js'
 import { classify, signalOf } from './classify.js'
+import { doubtedFirst, killedBehind, usualDoubt } from './doubted-first-save.js'
 import { toCheckpointEntry } from './metric-history.js'
+import type { Machine } from './machine.js'
 import { CheckpointWatch } from './watch-checkpoints.js'
 
 export interface LoneContext extends StateLocation {
@@ -28,9 +31,14 @@ export interface LoneContext extends StateLocation {
   readonly host: string
   /** Resolves after that many milliseconds. */
   readonly wait: (milliseconds: number) => Promise<void>
+  /** As a `Machine` has it. */
+  readonly noteAccess: Machine['noteAccess']
   /** Called once when the start cannot be written down. */
   readonly onFailure: (message: string) => void
 }
+
+/** Seconds. What fails sooner, where reads are not noted, had not come to its checkpoint. */
+const minUptime = 10
 
 export class LoneStart {
   private constructor(
@@ -60,12 +68,16 @@ export class LoneStart {
     return this.journal === null ? null : beganFromNothing(this.journal.entries)
   }
 
+  get doubted(): DoubtedFirst | null {
+    return this.journal === null ? null : doubtedFirst(this.journal.entries, usualDoubt)
+  }
+
   /** Runs the job between the two entries. */
   async during(checkpoint: Checkpoint | null, run: () => Promise<ChildOutcome>): Promise<ChildOutcome> {
     const { journal } = this
     if (journal === null) return run()
-    const last = attemptsOf(journal.entries).at(-1)
-    if (checkpoint !== null && last?.start.checkpoint !== null) return run()
+    if (checkpoint !== null && !this.tells(checkpoint)) return run()
+    const wasRead = this.context.noteAccess(checkpoint?.files.map(({ path }) => path) ?? [])
     await this.watch.begin()
     const began = this.context.now()
     const { command, host } = this.context
@@ -81,11 +93,19 @@ export class LoneStart {
       ...process,
     })
     const result = await run()
-    await this.noteEnd(journal, result.status, began)
+    await this.noteEnd(journal, result.status, began, checkpoint === null ? null : wasRead())
     return result
   }
 
-  private async noteEnd(journal: Journal, status: number, began: number): Promise<void> {
+  /** A start from it is a part of how the job began. */
+  private tells({ name }: Checkpoint): boolean {
+    const entries = this.journal?.entries ?? []
+    const last = attemptsOf(entries).at(-1)
+    if (last === undefined) return false
+    return last.start.checkpoint === null || (last.start.checkpoint === name && killedBehind(entries, name) !== null)
+  }
+
+  private async noteEnd(journal: Journal, status: number, began: number, hasRead: boolean | null): Promise<void> {
     const time = this.context.now()
     const end = { kind: 'exited', status } as const
     const { killedAt, areRunning } = otherRanks(await this.entriesNow(journal))
@@ -97,10 +117,20 @@ export class LoneStart {
     })
     await journal.addAll(found.map((one) => toCheckpointEntry(one, time)))
     const seconds = time - began
-    const seen = { progress: found.length > 0, hasRead: null, oomKills: { group: 0, machine: 0 } }
+    const seen = { progress: found.length > 0, hasRead, oomKills: { group: 0, machine: 0 } }
     const facts = { end, uptime: seconds, ...seen, cause: null }
-    const { ending, why } = classify(facts, { minUptime: 0, requeueOn: new Set() })
-    await journal.add({ what: 'end', time, ending, why, status, seconds, lost: 0, next: 'nothing' })
+    const { ending, why } = classify(facts, { minUptime, requeueOn: new Set() })
+    await journal.add({
+      what: 'end',
+      time,
+      ending,
+      why,
+      status,
+      seconds,
+      lost: 0,
+      next: 'nothing',
+      ...(hasRead === false ? { unread: true } : {}),
+    })
   }
 
   private async entriesNow(journal: Journal): Promise<readonly JournalEntry[]> {

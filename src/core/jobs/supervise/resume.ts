@@ -15,6 +15,7 @@ import {
   type FromNothing,
   type StateLocation,
 } from '../../runs/index.js'
+import type { DoubtedFirst } from '../../changes/journal/index.js'
 import type { Order, TrainingChoice } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 
@@ -50,6 +51,8 @@ export interface ResumeContext extends StateLocation {
   readonly onPassedOver?: (passed: PassedOver) => void
   /** What the journal knows of how the job began; null: it did not begin from nothing, or nothing is known. */
   readonly fromNothing: FromNothing | null
+  /** As of a `BeginContext`. */
+  readonly doubted: DoubtedFirst | null
 }
 
 export interface Start {
@@ -92,7 +95,7 @@ export async function chooseStart(
   const isExact = from.kind === 'named' || leavesDamaged
   const chosen = await (isExact ? choose : chooseOrBegin)(storage, among, request, context)
   const checkpoint = chosen?.checkpoint ?? null
-  return { checkpoint, folders: clearedFor(opened, checkpoint), runs: opened.parts.length }
+  return { checkpoint, folders: clearedFor(opened, checkpoint, context.doubted), runs: opened.parts.length }
 }
 
 async function parseFilter(text: string, run: string): Promise<Expression> {

@@ -18,14 +18,26 @@ export function startsWithoutProgress(
   checkpoint: string,
   counts: (attempt: RecordedAttempt) => boolean,
 ): number {
-  let starts = 0
+  return endsWithoutProgress(entries, checkpoint, counts).filter((end) => isBlaming(end, checkpoint)).length
+}
+
+/** How they ended, the last first: none of them saved another, and no framework may have taken another. */
+export function endsWithoutProgress(
+  entries: readonly JournalEntry[],
+  checkpoint: string,
+  counts: (attempt: RecordedAttempt) => boolean = () => true,
+): EndEntry[] {
+  const ends: EndEntry[] = []
   for (const attempt of attemptsOf(entries).reverse()) {
     if (!counts(attempt) || attempt.start.checkpoint !== checkpoint || attempt.checkpoints.length > 0) break
     const mayBeAnothers = (attempt.start.inTheWay ?? []).length > 0
-    if (attempt.end === null || mayBeAnothers) continue
-    if (blaming.has(attempt.end.ending) && mayHaveRead(attempt.end, checkpoint)) starts += 1
+    if (attempt.end !== null && !mayBeAnothers) ends.push(attempt.end)
   }
-  return starts
+  return ends
+}
+
+export function isBlaming(end: EndEntry, checkpoint: string): boolean {
+  return blaming.has(end.ending) && mayHaveRead(end, checkpoint)
 }
 
 function mayHaveRead(end: EndEntry, checkpoint: string): boolean {

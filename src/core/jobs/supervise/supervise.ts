@@ -8,6 +8,7 @@ import { BatchJob } from './batch-job.js'
 import { Budget } from './budget.js'
 import { classify, hasComplied, wasKilled, type Cause, type Judgement } from './classify.js'
 import { decide } from './decide.js'
+import { doubtedFirst } from './doubted-first-save.js'
 import { earlierOf, type Previous } from './earlier-starts.js'
 import type { Chores, Job, JobPlan, Outcome } from './job-plan.js'
 import { CheckpointLooks } from './look-for-checkpoints.js'
@@ -155,6 +156,7 @@ class Supervisor {
       setAside: this.setAside.names,
       command: plan.command,
       fromNothing: beganFromNothing(journal.entries),
+      doubted: doubtedFirst(journal.entries, plan.setAsideAfter),
       onPassedOver: ({ name, reasons }) => tell(`passed over ${name}: ${reasons.join('; ')}`),
     })
   }

@@ -3,6 +3,7 @@ import { join, relative, sep } from 'node:path'
 import { timeOf, type Checkpoint, type Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
 import { measure } from '../../checkpoints/layouts/index.js'
+import type { DoubtedFirst } from '../../changes/journal/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { describeDifference, identify, isCommandOf, relate, type JobIdentity, type Relation } from './job-identity.js'
 import { lastOfCommand } from './job-of-command.js'
@@ -156,6 +157,7 @@ export interface ClearedFolder {
   readonly checkpoint: Checkpoint | null
   /** As of an `ObstacleRequest`. */
   readonly cutSince?: number | undefined
+  readonly doubted?: DoubtedFirst | null
 }
 
 /** Where Accelerate saves below the folder of a project (accelerator.py, `save_state`). */
@@ -171,10 +173,14 @@ export function clearedForFirst(path: string, cutSince: number | undefined): Cle
 }
 
 /** The folders that are to agree with a start from `chosen`: its own, and for a first start all. */
-export function clearedFor({ run, parts }: JobFolders, chosen: Checkpoint | null): ClearedFolder[] {
+export function clearedFor(
+  { run, parts }: JobFolders,
+  chosen: Checkpoint | null,
+  doubted: DoubtedFirst | null = null,
+): ClearedFolder[] {
   const [only, ...others] = parts
-  if (others.length === 0) return [{ run: only ?? run, checkpoint: chosen }]
-  if (chosen === null) return parts.map((part) => ({ run: part, checkpoint: null }))
+  if (others.length === 0) return [{ run: only ?? run, checkpoint: chosen, doubted }]
+  if (chosen === null) return parts.map((part) => ({ run: part, checkpoint: null, doubted }))
   return parts.flatMap((part) => {
     const own = part.checkpoints.find(({ path }) => path === chosen.path)
     return own === undefined ? [] : [{ run: part, checkpoint: own }]

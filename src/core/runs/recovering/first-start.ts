@@ -13,7 +13,7 @@ import { CkptError } from '../../errors.js'
 import { markStillWritten } from '../../checkpoints/health/index.js'
 import type { StartCandidate } from './pass-over-damaged.js'
 import { alikeByFiles, findLayout, layoutsWithoutPointer, measure, ScanTree } from '../../checkpoints/layouts/index.js'
-import { endedByItself } from '../../changes/journal/index.js'
+import { endedByItself, type DoubtedFirst } from '../../changes/journal/index.js'
 import { isSavedByCkpt } from '../../changes/saving/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { choose, type ChooseContext, type ChooseRequest } from './choose-to-resume.js'
@@ -30,6 +30,8 @@ export interface FromNothing {
 export interface BeginContext extends ChooseContext {
   /** Null where nothing is known of it. */
   readonly fromNothing: FromNothing | null
+  /** Null: none is known. */
+  readonly doubted: DoubtedFirst | null
 }
 
 /**
@@ -42,10 +44,10 @@ export async function chooseOrBegin(
   request: ChooseRequest,
   context: BeginContext,
 ): Promise<(StartCandidate & { readonly warnings: readonly string[] }) | null> {
-  const { fromNothing } = context
+  const { fromNothing, doubted } = context
   try {
     const chosen = await choose(storage, run, request, context)
-    if (fromNothing === null) return chosen
+    if (fromNothing === null) return (await isDoubted(storage, run, chosen.checkpoint, doubted)) ? null : chosen
     if (chosen.isInexact === true && (await wasNothingFinished(storage, run, true, context))) return null
     return (await wasCutOff(storage, run, chosen.checkpoint, fromNothing)) ? null : chosen
   } catch (error) {
@@ -145,4 +147,31 @@ async function wasCutOff(
   const all = await measure(storage, run.checkpoints)
   const one = all.find(({ path }) => path === chosen.path) ?? chosen
   return isFirstSaveCut(storage, one, all, endedAt ?? one.modified ?? 0)
+}
+
+/** Seconds. So long behind the last byte of a save a kill may still have come between two of its files. */
+const longestGap = 10
+
+/**
+ * Whether the only checkpoint was cut off between its files, though by these alone it looks whole. To take a sound one for
+ * that costs what the job did before its first save, which the trash gives back; to go on with one that lacks a file costs
+ * every start there will be.
+ */
+async function isDoubted(
+  storage: ReadStorage,
+  run: Run,
+  chosen: Checkpoint,
+  doubted: DoubtedFirst | null,
+): Promise<boolean> {
+  if (doubted?.name !== chosen.name || findLayout(chosen.layout)?.mayLackMore !== true) return false
+  const all = await measure(storage, run.checkpoints)
+  if (distinct(all).length > 1 || isNumberedLater(chosen)) return false
+  const written = all.find(({ path }) => path === chosen.path)?.modified ?? null
+  if (written === null || Math.abs(doubted.endedAt - written) >= longestGap) return false
+  return !(await isSavedByCkpt(storage, chosen.path))
+}
+
+/** By a framework that counts its saves from 0. */
+function isNumberedLater({ saveNumber = 0 }: Checkpoint): boolean {
+  return saveNumber > 0
 }

@@ -20,6 +20,7 @@ import {
   type Layout,
   type Standing,
 } from '../../checkpoints/layouts/index.js'
+import type { DoubtedFirst } from '../../changes/journal/index.js'
 import { byRecency } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { cutShort } from './save-cut-short.js'
@@ -31,6 +32,8 @@ export interface ObstacleRequest {
   readonly keys: readonly string[]
   /** Unix seconds: when a job began from nothing in this folder, and was cut off before a save was seen whole. */
   readonly cutSince?: number | undefined
+  /** What is moved away though nothing is seen to be missing. */
+  readonly doubted?: DoubtedFirst | null | undefined
 }
 
 export interface ObstacleContext {
@@ -76,7 +79,7 @@ export async function findObstacles(
       : judgeOne(storage, ordered, { checkpoint, how }, request, context)
   const found: Obstacle[] = []
   if (chosen === null)
-    for (const one of there) found.push(unfinished(await judge(one, 'nothing here was ever finished')))
+    for (const one of there) found.push(unfinished(await judge(one, 'nothing here was ever finished'), request.doubted))
   for (const layout of knownLayouts()) {
     if (chosen !== null && layout.id !== chosen.layout) continue
     const own = chosen === null ? [] : there.filter((one) => one.layout === layout.id)
@@ -93,11 +96,14 @@ export async function findObstacles(
 }
 
 /** One that looks whole is the first save of all, with nothing to compare it with. */
-function unfinished(obstacle: Obstacle): Obstacle {
+function unfinished(obstacle: Obstacle, doubted: ObstacleRequest['doubted']): Obstacle {
   const { checkpoint, faults } = obstacle
   if (faults.length > 0) return obstacle
   const lack = findLayout(checkpoint.layout)?.lacksAlone?.(checkpoint) ?? null
-  return { ...obstacle, faults: lack === null ? [] : [`it has ${lack}`], stays: false }
+  if (lack !== null) return { ...obstacle, faults: [`it has ${lack}`], stays: false }
+  const doubt =
+    doubted == null ? [] : [`the job was killed as it saved it, and ${doubted.starts} starts that read it failed`]
+  return { ...obstacle, faults: doubt, stays: false }
 }
 
 /** The framework's own search, as it goes on when what it finds is taken away. */

@@ -79,6 +79,8 @@ export const accelerate: LayoutSpec = {
   resumesFrom,
   leftover,
   cutSave,
+  // accelerator.py, `save_state`: `register_for_checkpointing`.
+  mayLackMore: true,
   forms: [
     // Under such a name `load_state` takes whatever is in it, and `--resume_from_checkpoint latest` of diffusers' scripts:
     // also what a kill left before there was an optimizer.

@@ -24,6 +24,7 @@ export const diffusers: LayoutSpec = {
   title: 'diffusers',
   looks: 'checkpoint-<step>/ with unet/ (or another model) and random_states_0.pkl',
   lacksAlone,
+  mayLackMore: true,
   resumesFrom: takesLargest('--resume_from_checkpoint latest', 'directory', /^checkpoint-(\d+)$/),
   forms: [
     {

@@ -61,6 +61,7 @@ export const speechBrain: LayoutSpec = {
   leftover,
   resumesFrom,
   lacksAlone,
+  mayLackMore: true,
 }
 
 /**
