@@ -153,9 +153,9 @@ export async function bundleProgram(root, folder, { define = {}, wrap = asFuncti
   const { plugins, ...input } = options(root, { cli: 'src/main.ts' }, define)
   const output = { ...form, entryFileNames: '[name].cjs', chunkFileNames: 'part-[name].cjs', codeSplitting: { groups } }
   const make = (plugin) => build({ ...input, write: false, plugins: [...plugins, plugin], output })
-  const lateFile = { fileName: latePart, code: '' }
-  const { output: made } = await make(await byUsualWork(join(root, folder, 'draft'), make, lateFile))
-  const files = [...made.filter(({ fileName }) => fileName !== program), lateFile]
+  const lateFiles = lateParts.map((fileName) => ({ fileName, code: '' }))
+  const { output: made } = await make(await byUsualWork(join(root, folder, 'draft'), make, lateFiles))
+  const files = [...made.filter(({ fileName }) => fileName !== program), ...lateFiles]
   const codes = files.map(({ fileName, code }) => [fileName === lookPart ? program : fileName, wrap(toAscii(code))])
   const name = `${digest(codes.flat().join('\n'))} ${readJson(join(root, 'package.json')).version}`
   for (const [file, code] of codes) {
@@ -166,20 +166,20 @@ export async function bundleProgram(root, folder, { define = {}, wrap = asFuncti
 
 /** Rolldown makes the first load the second, and that the third: here they are one. */
 const [program, lookPart, runtimePart] = ['cli.cjs', 'part-look.cjs', 'part-rolldown-runtime.cjs']
-/** What the second puts aside. */
-const latePart = 'part-late.cjs'
+/** What the second puts aside: what less usual work comes to, and what none does. */
+const lateParts = ['part-usual.cjs', 'part-late.cjs']
 
 /**
  * A plugin that puts aside in the part for looking what its usual work never comes to (late-code.mjs). What it comes to
- * is seen in a draft of the program, which has the same text. `lateFile` is given the code of what is put aside.
+ * is seen in a draft of the program, which has the same text. `lateFiles` are given the code of what is put aside.
  */
-async function byUsualWork(folder, make, lateFile) {
+async function byUsualWork(folder, make, lateFiles) {
   const drafts = new Map()
   await make({ name: 'keep-draft', renderChunk: (code, { fileName }) => void drafts.set(fileName, code) })
   mkdirSync(folder, { recursive: true })
   for (const [name, code] of drafts) writeFileSync(join(folder, name), code)
   writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n')
-  const isReached = await reachedIn(folder, lookPart)
+  const reached = await reachedIn(folder, lookPart)
   rmSync(folder, { recursive: true })
   const runtime = `((exports) => {${drafts.get(runtimePart)}; return exports })({})`
   return {
@@ -187,8 +187,11 @@ async function byUsualWork(folder, make, lateFile) {
     renderChunk(code, { fileName }) {
       if (fileName !== lookPart) return code.replaceAll(`require("./${lookPart}")`, `require("./${program}").$late()`)
       if (code !== drafts.get(lookPart)) throw new Error(`${lookPart}: the draft has another text`)
-      const { now, late } = withLateCode(code, isReached, `./${latePart}`)
-      lateFile.code = minifySync(latePart, late, { ...form.minify, module: false }).code
+      const names = lateParts.map((name) => `./${name}`)
+      const { now, late } = withLateCode(code, reached, names)
+      for (const [index, file] of lateFiles.entries()) {
+        file.code = minifySync(file.fileName, late[index], { ...form.minify, module: false }).code
+      }
       return withPlainNode(now, code).replace(`require("./${runtimePart}")`, () => runtime)
     },
   }

@@ -10,10 +10,11 @@ import { analyze } from 'eslint-scope'
 import { parseAst } from 'rolldown/parseAst'
 
 /**
- * `text` is the body of a module; `isReached(position)` tells what the usual work comes to. Gives the text of two
- * modules: `now`, and `late` with all else, which `now` asks for by the name `file`.
+ * `text` is the body of a module; each of `usual` tells for a position whether a kind of work comes to it, the most
+ * usual first. Gives the text of modules: `now`, with what the first comes to; and as many `late`, which are asked for
+ * by the names `files`: what only the second kind of work comes to, and so on, the last with all else.
  */
-export function withLateCode(text, isReached, file) {
+export function withLateCode(text, usual, files) {
   const program = parseAst(text, { lang: 'js', sourceType: 'script' })
   const parents = link(program)
   const source = { text, plain: plainFunctions(program, text) }
@@ -21,11 +22,12 @@ export function withLateCode(text, isReached, file) {
     node,
     kind,
     name: exportedName(node) ?? movableName(node, source),
-    isLate: false,
+    /** 0 for what is made at once, then the place of its file among `files`, from 1. */
+    stage: 0,
   }))
   const uses = usesOf(program, parents, declarations)
-  markLate(declarations, uses, isReached)
-  return print(text, declarations, uses, file)
+  markLate(declarations, uses, usual)
+  return print(text, declarations, uses, files)
 }
 
 /** The parent of each node; and a `range` in each, which eslint-scope reads. */
@@ -196,20 +198,24 @@ function classOf(node) {
   return init?.type === 'ClassExpression' ? init : undefined
 }
 
-/** What stays, and all that the usual work comes to from there, is made at once. */
-function markLate(declarations, uses, isReached) {
+/** What stays, and all that the usual work comes to from there, is made at once; what else a kind of work comes to, with it. */
+function markLate(declarations, uses, usual) {
   const fixed = new Set(
     uses.flatMap(({ from, to, isWrite, isOfState }) => [isWrite && to, isOfState && isValue(from) && from]),
   )
-  for (const one of declarations) one.isLate = one.name !== undefined && one.name !== entry && !fixed.has(one)
-  const reached = uses.filter((use) => use.to !== undefined && isUseReached(use, isReached))
-  const usesFrom = new Map()
-  for (const use of reached) usesFrom.set(use.from, [...(usesFrom.get(use.from) ?? []), use])
-  const left = declarations.filter(({ isLate }) => !isLate)
-  for (let one = left.pop(); one !== undefined; one = left.pop()) {
-    for (const { to } of usesFrom.get(one) ?? []) {
-      if (to.isLate) left.push(to)
-      to.isLate = false
+  const isMovable = (one) => one.name !== undefined && one.name !== entry && !fixed.has(one)
+  for (const one of declarations) one.stage = isMovable(one) ? usual.length : 0
+  for (const [stage, isReached] of usual.entries()) {
+    const reached = uses.filter((use) => use.to !== undefined && isUseReached(use, isReached))
+    const usesFrom = new Map()
+    for (const use of reached) usesFrom.set(use.from, [...(usesFrom.get(use.from) ?? []), use])
+    const left = declarations.filter((one) => one.stage <= stage)
+    for (let one = left.pop(); one !== undefined; one = left.pop()) {
+      for (const { to } of usesFrom.get(one) ?? []) {
+        if (to.stage <= stage) continue
+        left.push(to)
+        to.stage = stage
+      }
     }
   }
 }
@@ -221,39 +227,61 @@ function isValue({ node }) {
   return node.type === 'VariableDeclaration' || node.type === 'VariableDeclarator'
 }
 
-function print(text, declarations, uses, file) {
-  const askedLate = uses.filter(({ from, to }) => to?.isLate && !from.isLate)
-  const askedBack = uses.filter(({ from, to }) => from.isLate && !to?.isLate)
-  const edits = [
-    ...askedLate.map((use) => edit(use, `($late(), $${use.identifier.name})`)),
-    ...askedBack.filter(({ isOfState }) => isOfState).map((use) => edit(use, stateFrom(use))),
-  ]
+function print(text, declarations, uses, files) {
+  const across = uses.filter(({ from, to }) => to !== undefined && to.stage > 0 && from.stage !== to.stage)
+  const askedBack = uses.filter(({ from, to }) => from.stage > 0 && !to?.stage)
+  const isAccessed = ({ from, to, isOfState }) => (to?.stage ? from.stage !== to.stage : isOfState) && from.stage > 0
+  const edits = uses.flatMap((use) => {
+    if (isAccessed(use)) return [edit(use, accessFrom(use))]
+    return across.includes(use) ? [edit(use, `($late${use.to.stage}(), $${use.identifier.name})`)] : []
+  })
   const textOf = ({ node: { start, end }, kind }) => {
     const own = edited(text, start, end, edits)
     return kind === undefined ? own : `${kind} ${own};`
   }
-  const textsOf = (isLate) => declarations.filter((one) => one.isLate === isLate).map(textOf)
-  const names = namesOf(askedLate)
-  const states = namesOf(askedBack.filter(({ isOfState }) => isOfState))
-  const values = namesOf(askedBack).filter((name) => !states.includes(name))
-  const accessors = states.map((name) => `get ${name}() { return ${name} }, set ${name}($value) { ${name} = $value }`)
+  const textsOf = (stage) => declarations.filter((one) => one.stage === stage).map(textOf)
+  const stages = files.map((file, index) => {
+    const stage = index + 1
+    const given = namesOf(across.filter(({ to }) => to.stage === stage))
+    const accessed = uses.filter((use) => use.from.stage === stage && isAccessed(use))
+    const states = namesOf(accessed.filter(({ to }) => !to?.stage))
+    const others = accessed.filter(({ to }) => to?.stage)
+    const values = namesOf(askedBack.filter(({ from }) => from.stage === stage)).filter((one) => !states.includes(one))
+    const accessors = [
+      ...states.map((name) => `get ${name}() { return ${name} }, set ${name}($value) { ${name} = $value }`),
+      ...namesOf(others).map((name) => {
+        const { to } = others.find(({ identifier }) => identifier.name === name)
+        return `get ${name}() { return $late${to.stage}(), $${name} }`
+      }),
+    ]
+    return { stage, file, given, values, accessors }
+  })
   const now = `
-    ${textsOf(false).join('\n')}
-    var $isMade${names.map((name) => `, $${name}`).join('')};
-    function $late() { if (!$isMade) $make(); return exports }
-    exports.$late = $late;
-    function $make() {
-      ({ ${names.map((name) => `${name}: $${name}`).join(', ')} } =
-        require(${JSON.stringify(file)})(exports, { ${[...values, ...accessors].join(', ')} }));
-      $isMade = true
-    }`
-  const late = `
+    ${textsOf(0).join('\n')}
+    ${stages.map(loaderText).join('\n')}
+    function $late() { ${stages.map(({ stage }) => `$late${stage}();`).join(' ')} return exports }
+    exports.$late = $late;`
+  const late = stages.map(
+    ({ stage, given, values }) => `
     module.exports = (exports, $now) => {
       const { ${values.join(', ')} } = $now;
-      ${textsOf(true).join('\n')}
-      return { ${names.join(', ')} }
-    }`
+      ${textsOf(stage).join('\n')}
+      return { ${given.join(', ')} }
+    }`,
+  )
   return { now, late }
+}
+
+/** `$late1()` has what is in the first file made, where it is not yet, and `$name` is what is called so there. */
+function loaderText({ stage, file, given, values, accessors }) {
+  return `
+    var $isMade${stage}${given.map((name) => `, $${name}`).join('')};
+    function $late${stage}() { if (!$isMade${stage}) $make${stage}() }
+    function $make${stage}() {
+      ({ ${given.map((name) => `${name}: $${name}`).join(', ')} } =
+        require(${JSON.stringify(file)})(exports, { ${[...values, ...accessors].join(', ')} }));
+      $isMade${stage} = true
+    }`
 }
 
 function namesOf(uses) {
@@ -264,8 +292,11 @@ function edit({ identifier: { start, end, name }, isShort }, value) {
   return { start, end, text: isShort ? `${name}: ${value}` : value }
 }
 
-/** A variable that functions change is asked for each time. What is called so must not take `$now` for its `this`. */
-function stateFrom({ identifier: { name }, isWrite }) {
+/**
+ * A variable that functions change is asked for each time, and what another file has, which may not be there yet. What
+ * is called so must not take `$now` for its `this`.
+ */
+function accessFrom({ identifier: { name }, isWrite }) {
   return isWrite ? `$now.${name}` : `(0, $now.${name})`
 }
 

@@ -18,11 +18,13 @@ const usualRuns = [
   { metric: 'loss', fixture: 'nutshell' },
 ]
 
-/** Of a run, and of the folder above it. */
+/** Of a run, and of the folder above it; what is asked most comes first (scripts/late-code.mjs). */
 const works = (run, metric) => [
-  ['find', run, '--min', metric],
-  ['list', run],
-  ['find', dirname(run)],
+  [
+    ['find', run, '--min', metric],
+    ['find', dirname(run)],
+  ],
+  [['list', run]],
 ]
 
 /** More than are looked at in one go: what a large run needs besides must not have all else made for it. */
@@ -34,11 +36,14 @@ const starter = `
   require(folder + '/cli.cjs').main(args, { root: folder, version: '0.0.0', readSpec: () => ({}) })
 `
 
-/** Starts the program of that folder (absolute) at its usual work. Tells for a position in `file` whether it ran. */
+/**
+ * Starts the program of that folder (absolute) at its usual work. For each kind of work, the most usual first, a
+ * function tells for a position in `file` whether it ran.
+ */
 export async function reachedIn(folder, file) {
   const place = mkdtempSync(join(tmpdir(), 'ckpt-usual-work-'))
   try {
-    const coverage = []
+    const coverage = works('', '').map(() => [])
     for (const [index, { metric, make, fixture }] of usualRuns.entries()) {
       const run = join(place, `${index}`, 'run')
       mkdirSync(dirname(run))
@@ -48,10 +53,14 @@ export async function reachedIn(folder, file) {
         cpSync(join(fixtures, fixture), run, { recursive: true })
         watch(['pin', run, '--best', '--min', metric], 'pin')
       }
-      coverage.push(...works(run, metric).map(watch))
+      for (const [kind, commands] of works(run, metric).entries()) {
+        coverage[kind].push(...commands.map((args, at) => watch(args, `${kind}-${at}`)))
+      }
     }
-    const reached = coverage.map((folderOf) => reachedOf(folderOf, join(folder, file)))
-    return (position) => reached.some((one) => one[position] === 1)
+    return coverage.map((folders) => {
+      const reached = folders.map((one) => reachedOf(one, join(folder, file)))
+      return (position) => reached.some((one) => one[position] === 1)
+    })
   } finally {
     rmSync(place, { recursive: true })
   }

@@ -29,12 +29,19 @@ export async function main(argv: string[], installation: Installation): Promise<
   const { id, rest } = nameOf(argv)
   if (!Object.hasOwn(loadCommand, id)) return tellUnknown(argv)
   if (installation.early !== undefined) takeUp(installation.early)
-  if (isHangupIgnored()) process.on('SIGHUP', () => undefined)
   if (readsAll(rest)) (await import('./core/storage/bulk-read.js')).startEarly()
   const { default: command } = await loadCommand[id as keyof typeof loadCommand]()
   command.id = id
+  // To ask takes long beside a short look, which is over before anything could be heard.
+  if (command.isReader) setImmediate(outliveHangup)
+  else outliveHangup()
   await command.run(rest, programOf(installation))
   return true
+}
+
+/** Where SIGHUP is to be ignored, it is. */
+function outliveHangup(): void {
+  if (isHangupIgnored()) process.on('SIGHUP', () => undefined)
 }
 
 /** `ckpt` alone sums up the run of this folder; false where there is none. */

@@ -4,7 +4,14 @@ import { describe, expect, it } from 'vitest'
 
 const script = fileURLToPath(new URL('../scripts/late-code.mjs', import.meta.url))
 const { withLateCode } = (await import(script)) as {
-  withLateCode: (text: string, isReached: (position: number) => boolean, file: string) => Modules
+  withLateCode: (text: string, usual: readonly IsReached[], files: readonly string[]) => Split
+}
+
+type IsReached = (position: number) => boolean
+
+interface Split {
+  readonly now: string
+  readonly late: readonly string[]
 }
 
 interface Modules {
@@ -12,32 +19,38 @@ interface Modules {
   readonly late: string
 }
 
-/** The usual work comes to the lines that end with `// reached`. */
-function arranged(text: string): Modules {
+/** True within the lines that end with `// mark`. */
+function inLinesMarked(text: string, mark: string): IsReached {
   const lines = text.split('\n')
   const starts = lines.map((_, index) => lines.slice(0, index).join('\n').length + (index === 0 ? 0 : 1))
-  return withLateCode(
-    text,
-    (position) => {
-      const line = lines[starts.findLastIndex((start) => start <= position)]
-      return line?.endsWith('// reached') === true
-    },
-    './late.cjs',
-  )
+  return (position) => lines[starts.findLastIndex((start) => start <= position)]?.endsWith(`// ${mark}`) === true
+}
+
+/** The usual work comes to the lines that end with `// reached`. */
+function arranged(text: string): Modules {
+  const { now, late } = withLateCode(text, [inLinesMarked(text, 'reached')], ['0'])
+  return { now, late: late[0] ?? '' }
 }
 
 type Exports = Record<string, (...args: unknown[]) => unknown>
 
-/** Runs it as bin/run.js does. */
-function run({ now, late }: Modules): Exports {
-  const load = (text: string, require: (id: string) => unknown) => {
+/** Runs it as bin/run.js does; `asked` is told the files that are loaded, in order. */
+function runSplit({ now, late }: Split, asked: (file: string) => void = () => undefined): Exports {
+  const load = (text: string) => {
     const module = { exports: {} as Exports }
     const made = runInThisContext(`(function (exports, require, module) {${text}\n})`) as Load
+    const require = (file: string) => {
+      asked(file)
+      return load(late[Number(file)] ?? '')
+    }
     made(module.exports, require, module)
     return module.exports
   }
-  const loadLate = (id: string) => (id === './late.cjs' ? load(late, () => undefined) : undefined)
-  return load(now, loadLate)
+  return load(now)
+}
+
+function run({ now, late }: Modules): Exports {
+  return runSplit({ now, late: [late] })
 }
 
 type Load = (exports: Exports, require: (id: string) => unknown, module: { exports: Exports }) => void
@@ -141,5 +154,35 @@ describe('code that the usual work does not come to', () => {
     expect(exports['main']).toBeTypeOf('function')
     expect(exports['other']).toBeUndefined()
     expect((exports['$late']?.() as Exports)['other']).toBeTypeOf('function')
+  })
+
+  it('has what a less usual work comes to in a file of its own, which asks for the rest of it', () => {
+    const text = [
+      'function usual() { return 1; } // first',
+      'function shown(list) { // second',
+      '  if (list.length > 1) return rare(list);',
+      '  return [usual(), list.length]; } // second',
+      'function rare(list) { return { rare, shown: shown(list.slice(1)), title }; }',
+      'function end() { return rare([0]); }',
+      'const title = "shown";',
+      'exports.ask = (list) => { if (list === undefined) return usual(); // first',
+      '  return list === null ? end() : shown(list); };',
+    ].join('\n')
+    const [isFirst, isSecond] = [inLinesMarked(text, 'first'), inLinesMarked(text, 'second')]
+    const split = withLateCode(text, [isFirst, (at) => isFirst(at) || isSecond(at)], ['0', '1'])
+    expect(split.now).not.toMatch(/function shown|const title|function rare/)
+    expect(split.late[0]).toMatch(/function shown/)
+    expect(split.late[1]).toMatch(/function rare[^]*function end/)
+    const files: string[] = []
+    const exports = runSplit(split, (file) => files.push(file))
+    expect(exports['ask']?.()).toBe(1)
+    expect(files).toEqual([])
+    expect(exports['ask']?.([7])).toEqual([1, 1])
+    expect(files).toEqual(['0'])
+    expect(exports['ask']?.([7, 8])).toMatchObject({ shown: [1, 1], title: 'shown' })
+    const other = runSplit(split)
+    expect(other['ask']?.(null)).toMatchObject({ shown: [1, 0], title: 'shown' })
+    expect(other['$late']?.()).toBe(other)
+    expect(files).toEqual(['0', '1'])
   })
 })

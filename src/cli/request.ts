@@ -1,5 +1,6 @@
 /** What a call of a command asks for: what is typed, and for the rest what the environment and files of settings say. */
 import { resolve } from 'node:path'
+import type { Interfaces } from '@oclif/core'
 import { flagsOf, nameOf, type Description } from './command-line/described-command.js'
 import { givenFlags, lenient, parseArguments, takeBack, type Parsed } from './command-line/parse-arguments.js'
 import type { Program } from './command-line/program.js'
@@ -34,10 +35,14 @@ export async function readRequest(argv: readonly string[], asker: Asker): Promis
   const { args, strict } = asker.command
   const flags = flagsOf(asker.command)
   const { argv: kept, takenBack } = takeBack(argv, flags)
-  const typed = await parseArguments(kept, { args, strict, flags: lenient(flags) })
+  const parse = (meant: Interfaces.FlagInput) => parseArguments(kept, { args, strict, flags: meant })
+  const complete = await parse(flags).catch(() => null)
+  const typed = complete ?? (await parse(lenient(flags)))
   const given = new Set([...givenFlags(typed), ...takenBack])
   const settings = typed.flags['no-config'] === true ? noSettings : await readSettings(typed, given, asker)
-  const parsed = await parseArguments(kept, { args, strict, flags: withDefaults(flags, settings) })
+  const meant = withDefaults(flags, settings)
+  // Where settings say nothing, what was complete by itself says all.
+  const parsed = meant === flags && complete !== null ? complete : await parse(meant)
   return { flags: parsed.flags, args: parsed.args, given, settings }
 }
 

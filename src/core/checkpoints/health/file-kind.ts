@@ -11,7 +11,8 @@ export type Kind = 'zip' | 'legacy' | 'pickle' | 'msgpack' | 'safetensors' | 'in
 /** Bytes that are looked at. */
 export const headLength = 64
 
-const zipMagic = Buffer.from('504b0304', 'hex')
+/** Its bytes: `PK`, 3, 4. */
+const zipMagic = [0x50, 0x4b, 0x03, 0x04]
 
 /** `head` are the first bytes of a file of `size` bytes, which is not empty. */
 export function kindOf(name: string, head: Uint8Array, size: number): Kind {
@@ -53,7 +54,7 @@ function beginsMap(head: Uint8Array): boolean {
   return key !== undefined && ((key > 0xa0 && key <= 0xbf) || key === 0xd9)
 }
 
-function beginsWith(head: Uint8Array, magic: Uint8Array): boolean {
+function beginsWith(head: Uint8Array, magic: readonly number[]): boolean {
   return head.length >= magic.length && magic.every((byte, index) => head[index] === byte)
 }
 

@@ -141,11 +141,13 @@ const emptyTuple: PickleNode = { kind: 'tuple', items: nothing }
 /** In the memo, where a part of a plain tensor would be. Nobody ever sees it. */
 const notMade: PickleNode = { kind: 'tuple', items: nothing }
 
-/** The integers that most are: shapes, strides, counts. */
-const smallIntegers = Array.from({ length: 1024 }, (_, value) => BigInt(value))
+/** The integers that most are: shapes, strides, counts. Each is made once, when it is first met. */
+const smallIntegers: bigint[] = []
+const mostSmall = 1024
 
 function integer(value: number): bigint {
-  return smallIntegers[value] ?? BigInt(value)
+  if (value < 0 || value >= mostSmall) return BigInt(value)
+  return (smallIntegers[value] ??= BigInt(value))
 }
 
 type Step = (machine: Machine, input: PickleInput) => void

@@ -1,13 +1,13 @@
 /** Bytes as text, and whether they are it. */
 
 /** What no text holds, of the characters of one byte. */
-const isControl = Array.from({ length: 128 }, (_, code) =>
-  code < 0x20 ? code < 0x08 || (code > 0x0d && code !== 0x1b) : code === 0x7f,
-)
+function isControl(code: number): boolean {
+  return code < 0x20 ? code < 0x08 || (code > 0x0d && code !== 0x1b) : code === 0x7f
+}
 
 /** Printable, white space, and what moves or colours a terminal's text; the last character may be cut. */
 export function isText(head: Uint8Array): boolean {
-  if (head.some((byte) => isControl[byte] === true)) return false
+  if (head.some(isControl)) return false
   return head.every((byte) => byte < 0x80) || isUtf8(head)
 }
 

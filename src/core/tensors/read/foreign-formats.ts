@@ -33,12 +33,12 @@ const signatures: readonly Signature[] = [
 ]
 
 /** What files are packed with as a whole, and what unpacks each. */
-const packings: readonly { readonly name: string; readonly bytes: string; readonly unpack: string }[] = [
-  { name: 'gzip', bytes: '1f8b', unpack: 'gunzip PATH' },
-  { name: 'zstd', bytes: '28b52ffd', unpack: 'zstd -d PATH' },
-  { name: 'xz', bytes: 'fd377a585a00', unpack: 'unxz PATH' },
-  { name: 'bzip2', bytes: '425a68', unpack: 'bunzip2 PATH' },
-  { name: 'lz4', bytes: '04224d18', unpack: 'lz4 -d PATH' },
+const packings: readonly { readonly name: string; readonly mark: string; readonly unpack: string }[] = [
+  { name: 'gzip', mark: '\x1f\x8b', unpack: 'gunzip PATH' },
+  { name: 'zstd', mark: '\x28\xb5\x2f\xfd', unpack: 'zstd -d PATH' },
+  { name: 'xz', mark: '\xfd7zXZ\0', unpack: 'unxz PATH' },
+  { name: 'bzip2', mark: 'BZh', unpack: 'bunzip2 PATH' },
+  { name: 'lz4', mark: '\x04\x22\x4d\x18', unpack: 'lz4 -d PATH' },
 ]
 
 /** A file that is packed as a whole. */
@@ -51,16 +51,13 @@ interface Packing {
 
 /** What a file that begins with `head` is packed with; undefined for one that is not. */
 export function namePacking(head: Uint8Array): Packing | undefined {
-  const found = packings.find((_, index) => beginsWith(head, packingBytes[index]))
+  const found = packings.find(({ mark }) => beginsWith(head, mark))
   return found ?? (isLzma(head) ? lzma : isZlib(head) ? zlib : undefined)
 }
 
-const packingBytes = packings.map(({ bytes }) => Buffer.from(bytes, 'hex'))
-
-/** Asked of tens of thousands of files: nothing is made for it. */
-function beginsWith(head: Uint8Array, bytes: Uint8Array | undefined): boolean {
-  if (bytes === undefined) return false
-  for (let at = 0; at < bytes.length; at += 1) if (head[at] !== bytes[at]) return false
+/** Asked of tens of thousands of files: nothing is made for it. A mark has a byte in each character. */
+function beginsWith(head: Uint8Array, mark: string): boolean {
+  for (let at = 0; at < mark.length; at += 1) if (head[at] !== mark.charCodeAt(at)) return false
   return true
 }
 
@@ -92,21 +89,21 @@ export function nameForeignFormat(head: Uint8Array, path: string): ForeignFormat
 }
 
 /** What a browser or a copy may put under the name of weights, by marks long enough that no numbers have them. */
-const binaries: readonly { readonly title: string; readonly bytes: Uint8Array }[] = [
-  { title: 'a PDF document', bytes: Buffer.from('%PDF-1.') },
-  { title: 'a PDF document', bytes: Buffer.from('%PDF-2.') },
-  { title: 'a program or library for Linux (ELF)', bytes: Buffer.from('7f454c46020101', 'hex') },
-  { title: 'a program or library for Linux (ELF)', bytes: Buffer.from('7f454c46010101', 'hex') },
-  { title: 'a program or library for Windows', bytes: Buffer.from('4d5a90000300000004000000ffff', 'hex') },
-  { title: 'a program or library for macOS (Mach-O)', bytes: Buffer.from('cffaedfe0c00000100000000', 'hex') },
-  { title: 'a program or library for macOS (Mach-O)', bytes: Buffer.from('cffaedfe0700000103000000', 'hex') },
-  { title: 'a PNG image', bytes: Buffer.from('89504e470d0a1a0a', 'hex') },
-  { title: 'a JPEG image', bytes: Buffer.from('ffd8ffe000104a464946', 'hex') },
-  { title: 'an SQLite database', bytes: Buffer.from('SQLite format 3\0') },
+const binaries: readonly { readonly title: string; readonly mark: string }[] = [
+  { title: 'a PDF document', mark: '%PDF-1.' },
+  { title: 'a PDF document', mark: '%PDF-2.' },
+  { title: 'a program or library for Linux (ELF)', mark: '\x7fELF\x02\x01\x01' },
+  { title: 'a program or library for Linux (ELF)', mark: '\x7fELF\x01\x01\x01' },
+  { title: 'a program or library for Windows', mark: 'MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff' },
+  { title: 'a program or library for macOS (Mach-O)', mark: '\xcf\xfa\xed\xfe\x0c\0\0\x01\0\0\0\0' },
+  { title: 'a program or library for macOS (Mach-O)', mark: '\xcf\xfa\xed\xfe\x07\0\0\x01\x03\0\0\0' },
+  { title: 'a PNG image', mark: '\x89PNG\r\n\x1a\n' },
+  { title: 'a JPEG image', mark: '\xff\xd8\xff\xe0\0\x10JFIF' },
+  { title: 'an SQLite database', mark: 'SQLite format 3\0' },
 ]
 
 function nameBinary(head: Uint8Array): StandIn | undefined {
-  const found = binaries.find(({ bytes }) => head.length >= bytes.length && beginsWith(head, bytes))
+  const found = binaries.find(({ mark }) => beginsWith(head, mark))
   return found === undefined ? undefined : { title: found.title, hint: again, isSound: false, isCertain: true }
 }
 
@@ -127,7 +124,7 @@ export function mayBeCertainStandIn(head: Uint8Array): boolean {
 }
 
 const [space, lastOfAscii] = [0x20, 0x7e]
-const firstOfCertain = new Set([...Buffer.from('<v'), ...binaries.flatMap(({ bytes }) => bytes[0] ?? [])])
+const firstOfCertain = new Set(['<', 'v', ...binaries.map(({ mark }) => mark)].map((mark) => mark.charCodeAt(0)))
 
 /** What downloads leave in place of a file. */
 export function nameStandIn(head: Uint8Array): StandIn | undefined {

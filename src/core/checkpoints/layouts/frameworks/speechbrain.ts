@@ -19,6 +19,8 @@ const resume =
   /^((.*optimi[sz]ers?|(.*[-_])?optim|modelopt|adamw?|noam|(.*[-_])?schedulers?|(.*[-_])?annealing|rng|random_states?)([-_].*)?|(grad_?)?scaler)\.ckpt$/i
 /** Small things that are neither: the loop's counters and where the data were. */
 const loop = /^(counter|epoch_?counter|epochs?|brain|dataloader.*|.*[-_]sampler|sampler)\.ckpt$/
+/** The Brain's own, which it loads where there is one (core.py, `Brain.__init__`). */
+const scaler = /^scaler\.ckpt$/i
 /** The library only warns when a `dataloader` file is missing, and loads a scaler where there is one. */
 const optional = /(dataloader|scaler).*\.ckpt$/
 
@@ -39,12 +41,7 @@ export const speechBrain: LayoutSpec = {
         { from: 'text', file: /^(.*counter.*|epochs?)\.ckpt$/, pick: countIn, later: 'epoch', lazy: true },
       ],
       files: [
-        {
-          name: new RegExp(`(?=${optional.source})${resume.source}`, 'i'),
-          role: 'resume',
-          optional: true,
-          folder: true,
-        },
+        { name: scaler, role: 'resume', optional: true, folder: true },
         { name: resume, role: 'resume', folder: true },
         { name: /^dataloader.*\.ckpt$/, role: 'loop', optional: true, folder: true },
         { name: loop, role: 'loop', folder: true },

@@ -33,8 +33,14 @@ function codes(first: number, bits: readonly number[]): Codes {
 }
 
 const zeros = (count: number): number[] => Array.from({ length: count }, () => 0)
-const literalCodes = codes(0, [...zeros(16), 1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
-const matchCodes = codes(3, [...zeros(32), ...[1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]])
+const literalCodes = /* @__PURE__ */ codes(0, [
+  .../* @__PURE__ */ zeros(16),
+  ...[1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+])
+const matchCodes = /* @__PURE__ */ codes(3, [
+  .../* @__PURE__ */ zeros(32),
+  ...[1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+])
 const limits = {
   lengths: { log: 9, symbols: literalCodes.bits.length },
   offsets: { log: 8, symbols: 32 },
