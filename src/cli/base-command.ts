@@ -11,6 +11,7 @@ import { positionsOf } from './settings/command-settings.js'
 import { locateRun, ScanTree, type WalkOptions } from '../core/checkpoints/layouts/index.js'
 import type { Hook } from '../core/jobs/hooks/index.js'
 import type { ReadStorage, Storage } from '../core/storage/storage.js'
+import { spareMemory } from '../machine/spare-memory.js'
 import { userStorage } from '../machine/user-storage.js'
 
 export type FlagsOf<T extends Description> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
@@ -60,6 +61,7 @@ export abstract class BaseCommand<T extends Description> extends TellingCommand 
   }
 
   protected async init(): Promise<void> {
+    if (this.described.looksDeep) this.closing.push(await spareMemory())
     this.reporter.wantsJson = asksForJson(this.argv)
     this.reporter.isLineByLine = this.described.isLineByLine
     this.asked = await readRequest(this.ownArguments(), this.asker)

@@ -6,6 +6,8 @@ import type { HookedFile } from './settings/hooks.js'
 import type { Storage } from '../core/storage/storage.js'
 
 export abstract class TensorCommand<T extends Description> extends BaseCommand<T> {
+  static override looksDeep = true
+
   /** From here on these files are read through their load hooks; what those make is removed at the end. */
   protected async readThroughHooks(files: readonly HookedFile[]): Promise<Storage> {
     const hooks = await this.hooks()

@@ -20,6 +20,7 @@ import { quoteWord } from '../core/formats/text/shell-words.js'
 
 export default class Doctor extends BaseCommand<typeof Doctor> {
   static override isReader = true
+  static override looksDeep = true
   static override summary = 'Say how ckpt is installed, what the file system can do, and what is wrong with a run'
   static override description = `Shows the version and how it was installed, the file system of the run and whether it clones, syncs and locks, the
 caches (compiled code, and what searches for runs have read: together at most 20 MB), whether completion is set up,

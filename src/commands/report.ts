@@ -30,6 +30,7 @@ const policyNames = Object.keys({ ...policyFlags, ...selectionFlags })
 
 export default class Report extends BaseCommand<typeof Report> {
   static override isReader = true
+  static override looksDeep = true
   static override isExact = true
   static override summary = 'Write a page about runs, to look at in a browser or to send to somebody'
   static override description = `One HTML file that needs no network and no other file: a table of the checkpoints that sorts and filters, curves to

@@ -30,6 +30,7 @@ import { baseOf } from '../machine/working-folder.js'
 
 export default class Verify extends BaseCommand<typeof Verify> {
   static override isReader = true
+  static override looksDeep = true
   static override summary = 'Say whether checkpoints are whole, and exactly what is wrong with those that are not'
   static override description = `Grades each checkpoint: whole, partial (something is not there), corrupt (something is there and broken) or
 unfinished (still being written), with the cause to the byte; or unreadable (permission denied, a failing device, a

@@ -249,6 +249,32 @@ describe('a checkpoint of Lightning whose pickle fills the stack', () => {
   })
 })
 
+describe('a pickle of hundreds of thousands of settings', () => {
+  const text = (value: string) => `X${String.fromCharCode(value.length)}\0\0\0${value}`
+  const settings = `}(${times(300_000, (i) => `${text(`k${i}`)}K\x01`).join('')}u`
+  const archive = (pickle: string) =>
+    makeZip([{ name: 'archive/data.pkl', data: Buffer.from(`\x80\x02${pickle}.`, 'latin1') }])
+
+  it('beside the weights of Lightning is looked at, listed and compared within bounds', async () => {
+    const run = temporaryDirectory()
+    const facts = `${text('pytorch-lightning_version')}${text('2.5.0')}${text('global_step')}K\x05${text('state_dict')}}`
+    const saved = archive(`}(${facts}${text('hyper_parameters')}${settings}u`)
+    writeFileSync(join(run, 'epoch=1-step=5.ckpt'), saved)
+    await bounded('export', run, '--into', join(run, 'exported'), '--dry-run')
+    for (const command of [['diff', run], ['tensors'], ['verify', '--deep'], ['doctor']]) {
+      await bounded(...command, run)
+    }
+  })
+
+  it('is compared with itself within bounds', async () => {
+    const file = join(temporaryDirectory(), 'settings.pt')
+    writeFileSync(file, archive(settings))
+    const got = await bounded('diff', file, file)
+    expect([got.stderr, got.stdout]).toEqual(['', expect.stringContaining('0 tensors of one form') as string])
+    expect((await bounded('tensors', file)).stdout).toContain('0 tensors')
+  })
+})
+
 describe('thousands of small files of torch', () => {
   const head = '\x80\x02}(X\x11\0\0\0pytorch-lightningK\x01X\x0b\0\0\0global_stepK\x05u'
   const archive = (pickle: Buffer, deflate: boolean) => makeZip([{ name: 'archive/data.pkl', data: pickle, deflate }])

@@ -38,6 +38,12 @@ export abstract class DescribedCommand {
   /** Its documents are one line each, errors too: it prints one for each thing that happens. */
   static isLineByLine = false
 
+  /**
+   * It looks into files several times over: for what they hold, what they are called, what they would run. Each look at a
+   * small one may make garbage of many times its size.
+   */
+  static looksDeep = false
+
   /** Does what was asked for. The caller reports its errors. */
   abstract run(): Promise<void>
 }

@@ -328,14 +328,16 @@ function indexed(items: readonly PickleNode[], spend: Spend): Child[] {
 function keyed(pairs: readonly PicklePair[], spend: Spend): Child[] {
   spend(pairs.length)
   const children: Child[] = []
-  for (const [label, node] of lastOfEach(pairs)) if (canHold(node)) children.push({ label, node, manner: 'plain' })
+  for (const [label, node] of lastHolders(pairs)) if (canHold(node)) children.push({ label, node, manner: 'plain' })
   return children
 }
 
-function lastOfEach(pairs: readonly PicklePair[]): Iterable<PicklePair> {
+/** The last value of each key that something within was ever set for: of settings there may be a hundred thousand. */
+function lastHolders(pairs: readonly PicklePair[]): Iterable<PicklePair> {
   const keys = new Set<PickleNode>()
-  for (const [key] of pairs) keys.add(key)
-  return keys.size === pairs.length ? pairs : new Map(pairs)
+  for (const [key, node] of pairs) if (canHold(node)) keys.add(key)
+  if (keys.size === pairs.length) return pairs
+  return keys.size === 0 ? [] : new Map(pairs.filter(([key]) => keys.has(key)))
 }
 
 const containers =

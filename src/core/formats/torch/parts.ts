@@ -92,22 +92,20 @@ class Search {
 
   /** True where each key is a tensor's name, and there is no other. */
   #isFlat(root: PickleNode): boolean {
-    const keys = new Set(textPairs(root).map(([key]) => key))
-    return (
-      keys.size === dictPairs(root).length &&
-      keys.size === this.#names.length &&
-      this.#names.every((name) => keys.has(name))
-    )
+    const { length } = this.#names
+    if (dictPairs(root).length !== length) return false
+    const values = textValues(root)
+    return values.size === length && this.#names.every((name) => values.has(name))
   }
 
   /** The weights at or below `part`, which is none of an optimizer's. */
   #weightsIn(part: TorchPart, depth: number): readonly TorchPart[] {
-    const pairs = part.isModule ? [] : textPairs(part.node)
-    if (isOptimizerState(pairs)) return []
-    const { holders, loose, looseNames } = this.#holdersIn(part, pairs)
-    if (holders.length === 0 || isStateWithExtras(holders, loose)) return part.tensors === 0 ? [] : [part]
+    if (part.tensors === 0 || (!part.isModule && isOptimizerState(part.node))) return []
+    const values = part.isModule ? new Map<string, PickleNode>() : textValues(part.node)
+    const { holders, loose, looseNames } = this.#holdersIn(part, values)
+    if (holders.length === 0 || isStateWithExtras(holders, loose)) return [part]
     for (const { part: held } of holders) this.#parts.push(held)
-    for (const [key] of pairs) this.#keys.push(below(part.path, key))
+    for (const key of values.keys()) this.#keys.push(below(part.path, key))
     const candidates = holders.filter(({ part: held }) => held.role === 'model')
     const known = modelKeys.flatMap((key) => candidates.find((one) => one.key === key) ?? [])[0]
     if (known === undefined && looseNames > 0) return [this.#addLoose(part, holders, loose)]
@@ -122,10 +120,7 @@ class Search {
   /** A lone part may have the weights further in, beside what belongs to them. */
   #within({ part, key }: Holder, depth: number): readonly TorchPart[] {
     if (depth >= deepestPart) return [part]
-    const inner = textPairs(part.node)
-    const goesOn = modelKeys.includes(key)
-      ? wrapperKeys.has(key) && inner.some(([name, node]) => wrapperKeys.has(name) && holdsMore(node))
-      : !part.isModule
+    const goesOn = modelKeys.includes(key) ? wrapperKeys.has(key) && holdsWrapper(part.node) : !part.isModule
     return goesOn ? this.#weightsIn(part, depth) : [part]
   }
 
@@ -137,19 +132,19 @@ class Search {
     return model
   }
 
-  #holdersIn({ path }: TorchPart, pairs: readonly TextPair[]): InPart {
-    const counts = this.#countsBelow(path, new Set(pairs.map(([key]) => key)))
+  #holdersIn({ path }: TorchPart, values: ReadonlyMap<string, PickleNode>): InPart {
+    const counts = this.#countsBelow(path, values)
     const holders: Holder[] = []
     let loose = 0
     let looseNames = 0
-    for (const [key, node] of new Map(pairs)) {
+    for (const [key, node] of values) {
       const { tensors = 0, isOne = false } = counts.get(key) ?? {}
       if (isOne) {
         loose += 1
         if (key.includes('.')) looseNames += 1
       } else if (tensors > 0 && holdsMore(node)) {
         const inner = isModule(node)
-        const role = !inner && isOptimizerState(textPairs(node)) ? 'optimizer' : roleOf(key)
+        const role = !inner && isOptimizerState(node) ? 'optimizer' : roleOf(key)
         holders.push({ key, part: { path: below(path, key), role, tensors, isModule: inner, node } })
       }
     }
@@ -157,12 +152,9 @@ class Search {
   }
 
   /** How many tensors lie below each key, and whether one lies right at it. */
-  #countsBelow(path: string, keys: ReadonlySet<string>): Map<string, { tensors: number; isOne: boolean }> {
+  #countsBelow(path: string, keys: Keys): Map<string, { tensors: number; isOne: boolean }> {
     const counts = new Map<string, { tensors: number; isOne: boolean }>()
-    const dots = Math.max(
-      0,
-      ...[...keys].slice(0, mostKeys).map((key) => Math.min(mostDots, key.split('.').length - 1)),
-    )
+    const dots = dotsIn(keys)
     const start = path === '' ? 0 : path.length + 1
     for (const name of this.#names) {
       if (path !== '' && !name.startsWith(`${path}.`)) continue
@@ -181,8 +173,21 @@ class Search {
 const mostDots = 8
 const mostKeys = 1000
 
+type Keys = Pick<ReadonlyMap<string, unknown>, 'has' | 'keys'>
+
+/** The most dots in one of the first keys. */
+function dotsIn(keys: Keys): number {
+  let [most, seen] = [0, 0]
+  for (const key of keys.keys()) {
+    if (seen === mostKeys) break
+    most = Math.max(most, Math.min(mostDots, key.split('.').length - 1))
+    seen += 1
+  }
+  return most
+}
+
 /** Keys of a state_dict have dots in them: the whole name is asked for first, then its first parts. */
-function keyOf(name: string, keys: ReadonlySet<string>, dots: number): string | undefined {
+function keyOf(name: string, keys: Keys, dots: number): string | undefined {
   if (keys.has(name)) return name
   let end = name.indexOf('.')
   for (let dot = 0; dot <= dots && end > 0; dot += 1) {
@@ -212,19 +217,19 @@ function roleOf(key: string): PartRole {
 }
 
 /** What torch.optim's state_dict is. */
-function isOptimizerState(pairs: readonly TextPair[]): boolean {
-  const keys = new Set(pairs.map(([key]) => key))
-  return keys.has('param_groups') && keys.has('state')
+function isOptimizerState(node: PickleNode): boolean {
+  const pairs = dictPairs(node)
+  return ['param_groups', 'state'].every((wanted) => pairs.some(([key]) => textOf(key) === wanted))
 }
 
-type TextPair = readonly [key: string, node: PickleNode]
-
-/** Pairs of a dict, an OrderedDict and their like, by keys that are texts; none of anything else. */
-function textPairs(node: PickleNode): readonly TextPair[] {
-  return dictPairs(node).flatMap(([key, value]): TextPair[] => {
+/** What a dict, an OrderedDict and their like hold by keys that are texts, as Python reads it; nothing of anything else. */
+function textValues(node: PickleNode): Map<string, PickleNode> {
+  const values = new Map<string, PickleNode>()
+  for (const [key, value] of dictPairs(node)) {
     const text = textOf(key)
-    return text === undefined ? [] : [[text, value]]
-  })
+    if (text !== undefined) values.set(text, value)
+  }
+  return values
 }
 
 const dictLike = /(?:^|\.)(?:OrderedDict|defaultdict|dict|\w*Dict|Counter)$/
@@ -247,4 +252,9 @@ function holdsMore(node: PickleNode): boolean {
 
 function hasAttributes(node: PickleNode): boolean {
   return typeof node === 'object' && node !== null && 'states' in node && attributesOf(node).length > 0
+}
+
+/** True where the weights may lie further in. */
+function holdsWrapper(node: PickleNode): boolean {
+  return dictPairs(node).some(([key, value]) => wrapperKeys.has(textOf(key) ?? '') && holdsMore(value))
 }
