@@ -21,7 +21,7 @@ export async function locateRun(storage: ReadStorage, path: string): Promise<str
   const [listing] = await tree.list([path])
   // Without a folder in it there is no other, whatever lies in it.
   if (listing?.ok === true && foldersIn({ path, entries: listing.value }).length === 0) return path
-  for await (const found of locateRuns(tree, path, { most: mostFolders })) return found
+  for await (const found of locateRuns(tree, path, { most: mostFolders, holds: holdsCheckpoint })) return found
   return path
 }
 
@@ -30,6 +30,8 @@ export interface LocateBounds {
   readonly most: number
   /** Of the folders in `path` only those whose names begin so are looked at. */
   readonly begun?: string
+  /** Whether a folder is one of them; told from a few of its entries where it is left out. */
+  readonly holds?: typeof holdsCheckpoint
 }
 
 /**
@@ -39,7 +41,7 @@ export interface LocateBounds {
 export async function* locateRuns(
   storage: ReadStorage,
   path: string,
-  { most, begun = '' }: LocateBounds,
+  { most, begun = '', holds = isRun }: LocateBounds,
 ): AsyncGenerator<string> {
   let looked = 0
   let level: readonly string[] = [path]
@@ -53,7 +55,7 @@ export async function* locateRuns(
       if (listing?.ok !== true) continue
       const folder = { path: one, entries: listing.value }
       if (depth > 0 && isDownloadCache(folder)) continue
-      if (await isRun(storage, folder)) yield one
+      if (await holds(storage, folder)) yield one
       else below.push(...foldersIn(folder))
     }
     const wanted = depth === 0 ? below.filter((one) => basename(one).startsWith(begun)) : below.sort()

@@ -3,6 +3,7 @@
  * checkpoints' folders. Short-lived: what changes on disk meanwhile is seen by the next scan.
  */
 import { sep } from 'node:path'
+import type { Checkpoint } from '../../checkpoint.js'
 import { UnpackingBudget } from '../../formats/compression/unpacking-budget.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import { lookThere, pathBelow } from '../../storage/entries-below.js'
@@ -10,6 +11,7 @@ import { packed } from '../../storage/packed-looks.js'
 import type { DirectoryEntry, FolderLook, ReadHandle, ReadStorage, Result, Stat } from '../../storage/storage.js'
 import { isUnreadable } from '../../errors.js'
 import { FileFacts, type FileAnswers } from './file-facts.js'
+import type { Folder } from './layout.js'
 import { RememberingHandle } from './remembering-handle.js'
 import { KeptContents, ScannedFiles } from './scanned-files.js'
 
@@ -19,6 +21,15 @@ const mostEntries = 2_000_000
 const mostLooks = 200_000
 /** The same of those that are remembered by their folder, which takes half of that. */
 const mostLooksInFolders = 600_000
+
+/** Folders whose checkpoints are remembered: a run is looked for, and then opened. */
+const mostScanned = 1000
+
+interface Scanned {
+  readonly entries: Folder['entries']
+  readonly by: readonly unknown[]
+  readonly found: readonly Checkpoint[]
+}
 
 /** The paths that were asked about, from some moment on. */
 export class AskedOfTree {
@@ -42,6 +53,7 @@ class Known {
   readonly resolved = new Map<string, Result<string>>()
   /** Files above the folders that are scanned. */
   readonly above = new KeptContents()
+  readonly scanned = new Map<string, Scanned>()
   entries = 0
   asked: AskedOfTree | null = null
   readonly unpacking = UnpackingBudget.forPickles()
@@ -143,8 +155,25 @@ export class ScanTree implements ReadStorage {
   }
 
   /** The same tree where there is one already. */
-  static over(storage: ReadStorage): ReadStorage {
+  static over(storage: ReadStorage): ScanTree {
     return storage instanceof ScanTree ? storage : new ScanTree(storage)
+  }
+
+  /** What `scan` finds in the folder with these entries; `by` is what else its answer goes by. */
+  async scannedOnce(
+    { path, entries }: Folder,
+    by: readonly unknown[],
+    scan: () => Promise<readonly Checkpoint[]>,
+  ): Promise<readonly Checkpoint[]> {
+    const { scanned, asked } = this.known
+    const known = scanned.get(path)
+    const isSame = known?.entries === entries && known.by.every((one, at) => one === by[at])
+    // Whoever notes what is asked wants to see it asked.
+    if (known !== undefined && isSame && asked === null) return known.found
+    const found = await scan()
+    if (scanned.size >= mostScanned) scanned.clear()
+    scanned.set(path, { entries, by, found })
+    return found
   }
 
   async list(directories: readonly string[]): Promise<Result<readonly DirectoryEntry[]>[]> {
@@ -255,6 +284,7 @@ export class ScanTree implements ReadStorage {
     this.known.looks.clear()
     this.known.looksInFolders = 0
     this.known.resolved.clear()
+    this.known.scanned.clear()
   }
 
   /** The same of all listings in these. */

@@ -12,9 +12,11 @@ import { withResuming } from './missing-for-resume.js'
 import { withoutOwnRestarts } from './own-restarts.js'
 import { ScanTree } from './scan-tree.js'
 
-/** The folder's own checkpoints, of every layout. */
+/** The folder's own checkpoints, of every layout. A tree that has found them answers from memory. */
 export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<Checkpoint[]> {
-  const found = await scanSpecs(ScanTree.over(storage), folder, knownSpecs(), ownMarker())
+  const tree = ScanTree.over(storage)
+  const [specs, marker] = [knownSpecs(), ownMarker()]
+  const found = await tree.scannedOnce(folder, [specs, marker], () => scanSpecs(tree, folder, specs, marker))
   return withoutProducts(withFewerStates(withResuming(withoutOwnRestarts(found))))
 }
 

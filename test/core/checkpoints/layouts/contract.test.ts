@@ -17,7 +17,7 @@ import {
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CkptError } from '../../../../src/core/errors.js'
-import { findRuns } from '../../../../src/core/checkpoints/layouts/index.js'
+import { findRuns, loadRun, locateRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { scanSpecs } from '../../../../src/core/checkpoints/layouts/engine/scan-specs.js'
 import { knownSpecs } from '../../../../src/core/checkpoints/layouts/registry.js'
 import { ScanTree } from '../../../../src/core/checkpoints/layouts/scan-tree.js'
@@ -204,6 +204,16 @@ describe.each(Object.entries(experiments))('a run of %s', (_, experiment) => {
     const { counting, listed, read, opened } = counted()
     await findRuns(counting, experiment)
     for (const paths of [listed, read, opened]) expect(paths).toEqual([...new Set(paths)])
+  })
+
+  it('has nothing listed, read or opened again where its run was looked for before', async () => {
+    for (const { path } of await findRuns(localStorage(), experiment)) {
+      const { counting, listed, read, opened } = counted()
+      const tree = ScanTree.over(counting)
+      expect(await locateRun(tree, path)).toBe(path)
+      await loadRun(tree, path)
+      for (const paths of [listed, read, opened]) expect(paths).toEqual([...new Set(paths)])
+    }
   })
 
   it('is found among a hundred thousand names, of which none is looked into', async () => {
