@@ -278,6 +278,8 @@ export interface TableSource {
   readonly leave?: RegExp
   /** What columns are called as facts, where not as they are: `{ timestamp: 'unixtime' }`. */
   readonly called?: Readonly<Record<string, string>>
+  /** What stands in the names of values within a value: with `/`, `{"val": {"wer": 3}}` has `val/wer`. Absent: one value. */
+  readonly between?: string
   /** Columns without which it is another program's log. */
   readonly requires?: readonly string[]
   /** Rows that count; without, all. Of several the later values win, column by column. */

@@ -11,12 +11,12 @@ import { CkptError } from '../../errors.js'
 import {
   fileKinds,
   filesOfKind,
-  flatten,
   hydraOverrides,
   readWandb,
   readYaml,
   type FileKind,
 } from '../../checkpoints/hyperparameters/index.js'
+import { flatten } from '../../checkpoints/meta/index.js'
 import { parseJson } from '../../formats/text/json.js'
 import type { ReadStorage } from '../../storage/storage.js'
 

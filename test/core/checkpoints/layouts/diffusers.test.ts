@@ -75,4 +75,12 @@ describe("a checkpoint of diffusers' scripts", () => {
       'checkpoint-1000 accelerate unfinished',
     ])
   })
+
+  it("is not asked of a Trainer's checkpoint, which has folders under any name", async () => {
+    const [trainers] = await checkpointsOf(
+      of('checkpoint-10', { 'trainer_state.json': '{}', 'model.safetensors': 'x', 'parts/model.bin': 'x' }),
+    )
+    expect(trainers?.layout).toBe('hf-trainer')
+    expect(trainers?.files.map(({ key }) => key)).toEqual(['model'])
+  })
 })

@@ -2,7 +2,8 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
+import { findRuns, loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
+import { bestOrder, byRecency, rank } from '../../../../src/core/choosing/selection/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { fixtures, makeFolder } from './folders.js'
 
@@ -18,4 +19,12 @@ it('all that Ray Train has in its snapshot stay, for it starts no run of which o
     ['checkpoint_2026-11-29_14-56-22.816349', true],
     ['checkpoint_2026-11-29_14-56-24.830651', true],
   ])
+})
+
+it('Ray Tune judges by what is nested in a report, under a name with slashes', async () => {
+  const found = await findRuns(localStorage(), join(fixtures, 'variants', 'ray_tune-nested', 'run'))
+  const { ordered } = byRecency(found.flatMap(({ checkpoints }) => checkpoints))
+  const order = bestOrder(ordered)
+  expect(order).toEqual({ kind: 'min', key: 'val/cer' })
+  expect(rank(ordered, order, 2e9).map(({ name }) => name)).toEqual(['checkpoint_000004', 'checkpoint_000003'])
 })

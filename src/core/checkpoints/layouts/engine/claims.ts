@@ -3,6 +3,7 @@ import type { Folder } from '../layout.js'
 import type { Fit, Named } from './candidates.js'
 import { anyByNames, ownFiles, proveAny } from './proof.js'
 import type { Finding } from '../../../checkpoint.js'
+import type { DirectoryEntry } from '../../../storage/storage.js'
 import { StorageError } from '../../../errors.js'
 import type { Has } from '../spec.js'
 import { findingOf } from '../folders.js'
@@ -21,8 +22,19 @@ export interface Claim {
 
 /** The candidate as a unit of one form. */
 export function unitOf(candidate: UnclaimedUnit, { spec, form }: Fit, folder: Folder): Unit {
-  const { name, path, kind, entries, finding, odd, target } = candidate
+  const { name, path, kind, finding, odd, target } = candidate
+  const entries = kind === 'folder' ? entriesOf(candidate, spec) : candidate.entries
   return { name, path, kind, entries, finding, odd, target, spec, form, folder, named: namedBy(form, candidate) }
+}
+
+/** Without what is in folders that another layout looks into. */
+function entriesOf({ entries }: UnclaimedUnit, { forms }: Fit['spec']): readonly DirectoryEntry[] {
+  // Those within come last.
+  if (entries.at(-1)?.name.includes('/') !== true) return entries
+  return entries.filter(({ name }) => {
+    const end = name.indexOf('/')
+    return end === -1 || forms.some(({ below }) => below?.test(name.slice(0, end)))
+  })
 }
 
 function namedBy(

@@ -4,7 +4,7 @@ import { StorageError } from '../../../errors.js'
 import { sourceOf, withFile } from '../../../storage/file-source.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import type { TableSource } from '../spec.js'
-import { longestKey, mostKeys } from '../../meta/index.js'
+import { flatten, longestKey, mostKeys } from '../../meta/index.js'
 import { logRows } from './log-rows.js'
 
 /** By the value of the column that is joined by. */
@@ -62,7 +62,7 @@ class Table {
   }
 
   add(row: Meta): void {
-    const { rows, isInOrder, columns, leave, called = {} } = this.source
+    const { rows, isInOrder, columns, leave, called = {}, between } = this.source
     if (rows?.(row) === false) return
     const at = isInOrder === true ? this.count : row.get(this.column)
     this.count += 1
@@ -70,9 +70,12 @@ class Table {
     const values = this.found.get(at) ?? new Map<string, MetaValue>()
     this.found.set(at, values)
     for (const [key, value] of row) {
-      if (key.length > longestKey || (values.size >= mostKeys && !values.has(key))) continue
       if (key === this.column || columns?.test(key) === false || leave?.test(key) === true) continue
-      values.set(Object.hasOwn(called, key) ? (called[key] ?? key) : key, value)
+      const name = Object.hasOwn(called, key) ? (called[key] ?? key) : key
+      const own = between === undefined ? [[name, value] as const] : flatten(new Map([[name, value]]), between)
+      for (const [one, inner] of own) {
+        if (one.length <= longestKey && (values.size < mostKeys || values.has(one))) values.set(one, inner)
+      }
     }
   }
 }

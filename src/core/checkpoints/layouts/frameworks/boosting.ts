@@ -4,7 +4,7 @@
  * tensors, and no metric.
  */
 import type { Finding, Meta, MetaValue } from '../../../checkpoint.js'
-import type { FactSource, FileLook, LayoutSpec, Picked, Proof, Question } from '../spec.js'
+import type { FactSource, FileLook, Has, LayoutSpec, Picked, Proof, Question } from '../spec.js'
 import { byteText } from '../../../formats/text/text.js'
 
 const learner: Proof = {
@@ -43,6 +43,13 @@ export const xgboost: LayoutSpec = {
   ],
 }
 
+const trees: Has = {
+  says: "begins as LightGBM's text of trees",
+  test: async (unit, io) => beginsWith(await (await io.look(unit.path)).head(), 'tree\nversion='),
+}
+
+const treesFacts: readonly FactSource[] = [{ from: 'text', pick: roundsDone, limit: 256 << 20 }]
+
 export const lightgbm: LayoutSpec = {
   id: 'lightgbm',
   title: 'LightGBM',
@@ -50,16 +57,16 @@ export const lightgbm: LayoutSpec = {
   forms: [
     {
       kind: 'file',
-      name: /\.snapshot_iter_\d+$|^[\w-]*(?:model|lgb|lightgbm|gbm|booster)[\w-]*\.(?:txt|model|lgb)$/i,
-      proof: {
-        sure: [
-          {
-            says: "begins as LightGBM's text of trees",
-            test: async (unit, io) => beginsWith(await (await io.look(unit.path)).head(), 'tree\nversion='),
-          },
-        ],
-      },
-      facts: [{ from: 'text', pick: roundsDone, limit: 256 << 20 }],
+      name: /\.snapshot_iter_\d+$|^[\w.-]*(?:model|lgb|lightgbm|gbm|booster)[\w.-]*\.(?:txt|model|lgb)$|\.(?:lgb|lgbm|gbm|lightgbm)$/i,
+      proof: { sure: [trees] },
+      facts: treesFacts,
+    },
+    {
+      kind: 'file',
+      // What snapshots are named after may be called anything (`output_model`).
+      name: /^[\w.-]+\.txt$/,
+      proof: { sure: [{ all: [{ beside: /\.snapshot_iter_\d+$/ }, trees] }] },
+      facts: treesFacts,
     },
   ],
 }

@@ -4,10 +4,12 @@
  * the checkpoint's folder (`checkpoint_dir_name`; null where there was none) and has the metrics. Of a Trainable that is a
  * class the lines name none: what belongs to which is in the experiment's state alone, which also says by what it judges.
  * Train since version 2 (ray/train/v2/_internal/execution/checkpoint/checkpoint_manager.py):
- * `checkpoint_<date>_<time>/` and `checkpoint_manager_snapshot.json`, which names those that it keeps, oldest first.
+ * `checkpoint_<date>_<time>/` and `checkpoint_manager_snapshot.json`, which names those that it keeps, oldest first. What is
+ * nested in a report it calls by names with slashes (ray/_private/dict.py, `flatten_dict`), also where it judges by it.
  */
 import { basename } from 'node:path'
-import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
+import type { Meta, MetaValue } from '../../../checkpoint.js'
+import { flatten } from '../../meta/index.js'
 import { valueIn } from '../engine/unit-paths.js'
 import type { FactSource, FileRule, LayoutSpec, Unit } from '../spec.js'
 import { holdsOptimizer, optimizerFacts } from './optimizer-paths.js'
@@ -53,6 +55,7 @@ export const rayTune: LayoutSpec = {
           column: 'checkpoint_dir_name',
           leave: bookkeeping,
           called: { timestamp: 'unixtime' },
+          between: '/',
         },
         { from: 'json', beside: '../experiment_state-*.json', pick: ofTrial, lazy: true },
         saved,
@@ -94,7 +97,7 @@ function ofSnapshot(content: Meta, unit: Unit): Meta {
   )
   const metrics = valueIn(own ?? null, 'metrics')
   return new Map<string, MetaValue>([
-    ...(isMeta(metrics) ? metrics : []),
+    ...flatten(metrics ?? null, '/'),
     ['#save', timeIn(unit.name)],
     ['#isInSnapshot', own !== undefined],
   ])
@@ -110,10 +113,12 @@ function ofTrial(content: Meta, unit: Unit): Meta {
   const state = trialState(content, basename(unit.folder.path))
   if (state === null) return new Map()
   const { by, order, metrics } = state
-  const own = [...(metrics.get(unit.name) ?? [])]
+  const own = metrics.get(unit.name) ?? new Map<string, MetaValue>()
+  const reported = [...own].filter(([key]) => !bookkeeping.test(key) && key !== 'timestamp')
+  const time = own.get('timestamp')
   return new Map<string, MetaValue>([
-    ...own.filter(([key]) => !bookkeeping.test(key) && key !== 'timestamp'),
-    ...own.flatMap(([key, value]): [string, MetaValue][] => (key === 'timestamp' ? [['unixtime', value]] : [])),
+    ...flatten(new Map(reported), '/'),
+    ...(time === undefined ? [] : ([['unixtime', time]] as const)),
     ...(by === null
       ? []
       : ([
