@@ -7,7 +7,7 @@ import type { AttemptResult } from './attempt.js'
 import { BatchJob } from './batch-job.js'
 import { Budget } from './budget.js'
 import { classify, hasComplied, wasKilled, type Cause, type Judgement } from './classify.js'
-import { decide } from './decide.js'
+import { decide, type Decision } from './decide.js'
 import { doubtedFirst } from './doubted-first-save.js'
 import { earlierOf, type Previous } from './earlier-starts.js'
 import type { Chores, Job, JobPlan, Outcome } from './job-plan.js'
@@ -241,51 +241,78 @@ class Supervisor {
 
   /** Clears up after an attempt, writes it down, and does what follows. Null: again. */
   private async conclude(ended: Ended): Promise<Outcome | null> {
-    const { checkpoint, result, status, judgement, attempt, running, opened, hasRead } = ended
-    const { machine, journal, plan, chores } = this.job
-    const { ending } = judgement
-    const { end, cause, uptime: seconds, endedAt: time, checkpoints } = result
-    const rules = { ...plan, noRequeue: this.batch === null ? 'no batch system' : this.batch.whyNot }
-    const decision = decide({ end, cause, status, judgement }, this.budget, rules, machine.random())
-    const next = decision.kind === 'finish' ? 'nothing' : decision.kind
-    const message = endMessage(judgement, decision, { uptime: seconds, attempt: this.attempts, budget: this.budget })
-    if (message !== null) machine.tell(message)
-    // A command that came to its end by itself may have left something behind on purpose.
-    const isCleared = decision.kind !== 'finish' || ending === 'stopped' || cause?.kind === 'enough'
-    const late = isCleared && (await running.clear()) ? await attempt.findLate() : []
-    if (late.length > 0) this.progress()
-    this.requests.drop(running)
-    const saved = [...checkpoints, ...late]
-    const lost = ending === 'done' ? 0 : sinceLast(saved.at(-1), time, seconds)
-    await journal.add({
-      what: 'end',
-      time,
-      ending,
-      why: judgement.why,
-      status,
-      seconds,
-      lost,
-      next,
-      ...(opened.length === 0 ? {} : { opened }),
-      ...(hasRead === false ? { unread: true } : {}),
-    })
-    if (decision.kind === 'restart' && checkpoint !== null) {
-      if (hasReadOnlyOthers({ opened }, checkpoint.name)) machine.tell(notBlamedMessage(checkpoint, opened))
-      await this.setAside.reconsider(checkpoint, () => this.chooseStart(() => undefined))
-    }
-    if (decision.kind === 'finish' && ending !== 'done') await this.setAside.takeBack()
-    await chores.onEnd({
-      ...{ attempt: this.attempts, ending, status, next, checkpoint },
+    const decision = this.decideAfter(ended)
+    const saved = await this.clearUpAfter(ended, decision)
+    await this.journalEnd(ended, decision, saved)
+    await this.reconsiderSetAside(ended, decision)
+    const { checkpoint, result, status, running } = ended
+    const { ending } = ended.judgement
+    await this.job.chores.onEnd({
+      ...{ attempt: this.attempts, ending, status, next: nextAfter(decision), checkpoint },
       saved: saved.map(({ name }) => name),
       remains: running.process.remains() !== false,
       hurry: this.requests.hurry,
     })
     this.previous = { ending, status }
+    const { end, cause } = result
     const complied = cause?.kind === 'enough' && hasComplied(end, cause.sent)
     const outcome = { status: complied ? 0 : status, ending }
     if (decision.kind === 'finish') return outcome
     if (decision.kind === 'requeue') return (await this.requeue()) || ending !== 'requeue' ? outcome : null
     return (await this.isToRestart(decision.after)) ? null : outcome
+  }
+
+  private decideAfter({ result, status, judgement }: Ended): Decision {
+    const { machine, plan } = this.job
+    const { end, cause, uptime } = result
+    const rules = { ...plan, noRequeue: this.batch === null ? 'no batch system' : this.batch.whyNot }
+    const decision = decide({ end, cause, status, judgement }, this.budget, rules, machine.random())
+    const message = endMessage(judgement, decision, { uptime, attempt: this.attempts, budget: this.budget })
+    if (message !== null) machine.tell(message)
+    return decision
+  }
+
+  /** What the attempt saved, up to when nothing of it is left. */
+  private async clearUpAfter(
+    { result, judgement, attempt, running }: Ended,
+    { kind }: Decision,
+  ): Promise<Checkpoint[]> {
+    const { cause, checkpoints } = result
+    // A command that came to its end by itself may have left something behind on purpose.
+    const isCleared = kind !== 'finish' || judgement.ending === 'stopped' || cause?.kind === 'enough'
+    const late = isCleared && (await running.clear()) ? await attempt.findLate() : []
+    if (late.length > 0) this.progress()
+    this.requests.drop(running)
+    return [...checkpoints, ...late]
+  }
+
+  private async journalEnd(
+    { result, status, judgement: { ending, why }, opened, hasRead }: Ended,
+    decision: Decision,
+    saved: readonly Checkpoint[],
+  ): Promise<void> {
+    const { uptime: seconds, endedAt: time } = result
+    await this.job.journal.add({
+      what: 'end',
+      time,
+      ending,
+      why,
+      status,
+      seconds,
+      lost: ending === 'done' ? 0 : sinceLast(saved.at(-1), time, seconds),
+      next: nextAfter(decision),
+      ...(opened.length === 0 ? {} : { opened }),
+      ...(hasRead === false ? { unread: true } : {}),
+    })
+  }
+
+  /** Whether starts have failed so often that the checkpoint is passed over, or those that were are taken back. */
+  private async reconsiderSetAside({ checkpoint, judgement, opened }: Ended, { kind }: Decision): Promise<void> {
+    if (kind === 'restart' && checkpoint !== null) {
+      if (hasReadOnlyOthers({ opened }, checkpoint.name)) this.job.machine.tell(notBlamedMessage(checkpoint, opened))
+      await this.setAside.reconsider(checkpoint, () => this.chooseStart(() => undefined))
+    }
+    if (kind === 'finish' && judgement.ending !== 'done') await this.setAside.takeBack()
   }
 
   /** Waits that many seconds; false where somebody wants no other start, or the batch system makes it. */
@@ -305,6 +332,10 @@ class Supervisor {
 }
 
 const finished: Judgement = { ending: 'done', why: 'exit status 0' }
+
+function nextAfter({ kind }: Decision): 'nothing' | 'restart' | 'requeue' {
+  return kind === 'finish' ? 'nothing' : kind
+}
 
 /** Seconds of work after the last checkpoint, at most all of the attempt's. */
 function sinceLast(last: Checkpoint | undefined, now: number, uptime: number): number {
