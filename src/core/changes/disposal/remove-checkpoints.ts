@@ -129,6 +129,9 @@ export async function takeAway(
   }
 }
 
+/** Checkpoints that are looked at again before the first of them goes: a few milliseconds. */
+const lookedAtTogether = 16
+
 async function takeEach(
   mover: Mover,
   checkpoints: readonly Checkpoint[],
@@ -138,13 +141,24 @@ async function takeEach(
   const failed: RemovalFailure[] = []
   const gone: Checkpoint[] = []
   const breaths = new Breaths()
+  let looks: Fingerprints = new Map()
+  let looked = 0
   for (const [index, checkpoint] of checkpoints.entries()) {
     await breaths.next(0)
     if (signal?.aborted === true) return { moved, failed, gone, remaining: checkpoints.slice(index) }
-    const outcome = await errorAsValue(() => mover.move(checkpoint))
-    if (!(outcome instanceof CkptError)) moved.push(outcome)
-    else if (await mover.isGone(checkpoint)) gone.push(checkpoint)
+    if (index >= looked) {
+      looked = index + lookedAtTogether
+      looks = await mover.look(checkpoints.slice(index, looked))
+    }
+    const outcome = await errorAsValue(() => mover.move(checkpoint, looks))
+    if (!(outcome instanceof CkptError)) {
+      moved.push(outcome)
+      continue
+    }
+    if (await mover.isGone(checkpoint)) gone.push(checkpoint)
     else failed.push({ name: checkpoint.name, error: outcome })
+    // That can have taken a second.
+    looked = index + 1
   }
   return { moved, failed, gone, remaining: [] }
 }

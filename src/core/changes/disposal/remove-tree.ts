@@ -6,7 +6,7 @@
  */
 import { basename, dirname, join } from 'node:path'
 import { StorageError } from '../../errors.js'
-import type { FolderHandle, Stat, Storage } from '../../storage/storage.js'
+import type { FolderHandle, Identity, Stat, Storage } from '../../storage/storage.js'
 import { patiently, type Wait } from '../../storage/retry.js'
 import { otherFileSystem } from '../../storage/entries-below.js'
 import { dataBytes } from './freed-bytes.js'
@@ -57,7 +57,7 @@ export class TreeRemover {
       await this.close()
       this.parent = await removal.holding(dirname(path), () => this.storage.openFolder(dirname(path)))
     }
-    if (this.parent !== null) await removal.removeEntry(this.parent, basename(path), '')
+    if (this.parent !== null) await removal.removeRoot(this.parent, basename(path))
     return removal
   }
 
@@ -111,6 +111,13 @@ class Removal implements TreeRemoval {
     return true
   }
 
+  /** What is known to be a folder is looked at by opening it. */
+  async removeRoot(parent: FolderHandle, name: string): Promise<void> {
+    const mark = this.planned?.get('')
+    if (mark?.kind !== 'directory' || mark.device === null) return this.removeEntry(parent, name, '')
+    await this.removeFolder(parent, name, '', { device: mark.device, inode: mark.inode })
+  }
+
   /** `relative`: its path below where the removal began. */
   async removeEntry(parent: FolderHandle, name: string, relative: string, device?: bigint): Promise<void> {
     const stat = await this.look(parent, name)
@@ -127,7 +134,7 @@ class Removal implements TreeRemoval {
     else await this.removeFolder(parent, name, relative, stat)
   }
 
-  private async removeFolder(parent: FolderHandle, name: string, relative: string, stat: Stat): Promise<void> {
+  private async removeFolder(parent: FolderHandle, name: string, relative: string, stat: Identity): Promise<void> {
     const failed = this.failures.length
     await this.empty(parent, name, relative, stat, relative === '' ? filesRightIn(this.planned) : null)
     if (this.failures.length > failed) return
@@ -142,7 +149,7 @@ class Removal implements TreeRemoval {
     parent: FolderHandle,
     name: string,
     relative: string,
-    stat: Stat,
+    stat: Identity,
     known: readonly string[] | null = null,
   ): Promise<void> {
     const path = join(parent.path, name)
@@ -216,7 +223,7 @@ function filesRightIn(planned: Fingerprint | undefined): readonly string[] | nul
   return names
 }
 
-function isSame(one: Stat, other: Stat): boolean {
+function isSame(one: Identity, other: Identity): boolean {
   return one.device === other.device && one.inode === other.inode
 }
 

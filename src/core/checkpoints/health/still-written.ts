@@ -8,11 +8,13 @@ export const lookInterval = 1000
 /** Seconds. A writer touches its file far more often than that, and clocks of file servers differ by far less. */
 const recent = 3600
 
-/**
- * Seconds, for those who delete nothing: where clocks differ they may miss one, and who deletes later does not. More than
- * more than that written within them were copied or unpacked, for a job writes one at a time.
- */
+/** Seconds, for those who delete nothing: where clocks differ they may miss one, and who deletes later does not. */
 const justNow = 60
+
+/**
+ * More young ones than that were copied or unpacked, for a job writes one at a time. What is being written, by whom ever,
+ * is among the newest then: the times of one file server are in order, whatever its clock says.
+ */
 const mostAtOnce = 1000
 
 /**
@@ -25,7 +27,15 @@ export function mayBeWritten<C extends Pick<Checkpoint, 'modified'>>(
 ): readonly C[] {
   const since = now - (onlyAsks ? justNow : recent)
   const young = checkpoints.filter(({ modified }) => modified === null || modified > since)
-  return onlyAsks && young.length > mostAtOnce ? [] : young
+  if (young.length <= mostAtOnce) return young
+  return onlyAsks ? [] : newestOf(young)
+}
+
+/** In their order; what has no time may be as new as any. */
+function newestOf<C extends Pick<Checkpoint, 'modified'>>(checkpoints: readonly C[]): readonly C[] {
+  const times = Float64Array.from(checkpoints, ({ modified }) => modified ?? Infinity).toSorted()
+  const oldest = times.at(-mostAtOnce) ?? -Infinity
+  return checkpoints.filter(({ modified }) => (modified ?? Infinity) >= oldest)
 }
 
 export interface StillWrittenOptions {

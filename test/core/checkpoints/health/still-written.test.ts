@@ -1,7 +1,7 @@
 import { appendFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { lookInterval, markStillWritten } from '../../../../src/core/checkpoints/health/index.js'
+import { lookInterval, markStillWritten, mayBeWritten } from '../../../../src/core/checkpoints/health/index.js'
 import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { makeFolder, write } from '../layouts/folders.js'
@@ -60,5 +60,24 @@ describe('settle', () => {
     const { findings } = await settleWhile(root, now, () => change(root))
     expect(findings[0]).toEqual([])
     expect(findings[1]?.join()).toMatch(reason)
+  })
+})
+
+describe('those that may still be written', () => {
+  const now = 1_800_000_000
+  const young = (count: number) => Array.from({ length: count }, (_, index) => ({ modified: now - 3000 + index / 10 }))
+
+  it('are all that were written within the hour', () => {
+    const all = [{ modified: now - 3601 }, ...young(1000), { modified: now + 86_400 }, { modified: null }]
+    expect(mayBeWritten(all.slice(0, 1001), now, false)).toEqual(all.slice(1, 1001))
+    expect(mayBeWritten([...all.slice(0, 1), ...all.slice(-2)], now, false)).toEqual(all.slice(-2))
+  })
+
+  it('are the newest of very many, and those whose time is unknown: a copy or an archive brought the others', () => {
+    const [unknown, last] = [{ modified: null }, { modified: now }]
+    const all = [last, ...young(5000), unknown]
+    expect(mayBeWritten(all, now, false)).toEqual([last, ...all.slice(-999)])
+    expect(mayBeWritten(all, now, true)).toEqual([last, unknown])
+    expect(mayBeWritten(all, now - 2600, true)).toEqual([])
   })
 })
