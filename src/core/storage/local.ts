@@ -15,8 +15,9 @@ import { LocalAmendHandle, LocalReadHandle, LocalWriteHandle, noRegularFile, rea
 import { leadsThroughDescriptors, OpenFolder, type ActAs } from './open-folder.js'
 import { LocalFolder } from './local-folder.js'
 import { Ends, LocalPassage, moveExpected, pathOf } from './local-passage.js'
+import { statesOf } from './file-states.js'
 import { openNow, StrangersFiles, type OpenFile } from './files-of-others.js'
-import { permissionsDecideAt } from './permissions-decide.js'
+import { foldersTellChangesAt, permissionsDecideAt } from './permissions-decide.js'
 import { entriesOf, toStat } from './stats.js'
 import type {
   Custody,
@@ -46,9 +47,11 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
     list: async (directories) => resultOfEach(directories, (path) => local.list(path)),
     stat: async (paths) => resultOfEach(paths, (path) => local.stat(path)),
     lstat: async (paths) => resultOfEach(paths, (path) => local.lstat(path)),
+    states: async (paths) => statesOf(paths, (path) => local.lookExactly(path)),
     read: async (paths, limit) => resultOfEach(paths, (path) => readWhole(path, local.openToRead(path), limit)),
     mayRead: async (paths) => resultOfEach(paths, (path) => local.mayRead(path)),
     permissionsDecide: permissionsDecideAt,
+    foldersTellChanges: foldersTellChangesAt,
     // The system's own: Node's takes `..` in a link's text for the folder above the text, not above where that leads.
     resolve: async (paths) => resultOfEach(paths, (path) => fs.realpathSync.native(path)),
     open: async (path, head) => throwingStorageErrors(path, () => toReadHandle(path, local.openToRead(path), head)),
@@ -160,8 +163,12 @@ class Local {
     })
   }
 
+  lookExactly(path: string): fs.BigIntStats {
+    return this.look(path, lookPlain, ({ folder, name }) => fs.lstatSync(folder.at(name), { bigint: true }))
+  }
+
   lstat(path: string): Stat {
-    return this.look(path, lstatPlain, ({ folder, name }) => toStat(fs.lstatSync(folder.at(name), { bigint: true })))
+    return toStat(this.lookExactly(path))
   }
 
   mayRead(path: string): true {
@@ -335,8 +342,8 @@ function statPlain(path: string): Stat {
 
 const exactIfThere = { bigint: true, throwIfNoEntry: false } as const
 
-function lstatPlain(path: string): Stat {
-  return toStat(fs.lstatSync(path, exactIfThere) ?? nothingThere(path))
+function lookPlain(path: string): fs.BigIntStats {
+  return fs.lstatSync(path, exactIfThere) ?? nothingThere(path)
 }
 
 function using<T>(folder: OpenFolder, call: (folder: OpenFolder) => T): T {

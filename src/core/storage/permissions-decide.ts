@@ -1,4 +1,4 @@
-/** Where a file's permissions alone tell who may read it. */
+/** What may be relied upon on file systems of Linux's own: that permissions alone tell who may read, and folders' times what is new. */
 import * as fs from 'node:fs'
 
 /**
@@ -12,9 +12,17 @@ const judgesOfLabels = ['/sys/fs/selinux/enforce', '/sys/fs/smackfs/load2']
 
 /** False where that is not known. Links are followed. */
 export function permissionsDecideAt(path: string): boolean {
+  return isOwnFileSystemAt(path) && !judgesOfLabels.some((file) => fs.existsSync(file))
+}
+
+/** Likewise: a server may tell a folder's times late, and a program behind FUSE make them up. */
+export function foldersTellChangesAt(path: string): boolean {
+  return isOwnFileSystemAt(path)
+}
+
+function isOwnFileSystemAt(path: string): boolean {
   try {
-    const { type } = fs.statfsSync(path, { bigint: true })
-    return ownFileSystems.has(type) && !judgesOfLabels.some((file) => fs.existsSync(file))
+    return ownFileSystems.has(fs.statfsSync(path, { bigint: true }).type)
   } catch {
     return false
   }

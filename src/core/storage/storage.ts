@@ -49,6 +49,16 @@ export interface Looks {
   at(index: number): Result<Stat> | null | undefined
 }
 
+/** What tells one state of a file from another, of many files at once. */
+export interface FileStates {
+  /** Of each that was answered, in order: device, inode, size in bytes, and when its content and anything of it changed. */
+  readonly numbers: BigUint64Array
+  /** The latest of these times; 0 of none. All times are nanoseconds since 1970. */
+  readonly newest: bigint
+  /** The others, by their places among the paths. */
+  readonly failed: readonly { readonly index: number; readonly error: StorageError }[]
+}
+
 /** Bytes of a file system. */
 export interface Space {
   readonly total: number
@@ -226,6 +236,8 @@ export interface ReadStorage {
   stat(paths: readonly string[]): Promise<Result<Stat>[]>
   /** What each path is; links are not followed. */
   lstat(paths: readonly string[]): Promise<Result<Stat>[]>
+  /** The same in few words, for tens of thousands of files that are only compared. Left out: ask `lstat` (file-states.ts). */
+  states?(paths: readonly string[]): Promise<FileStates>
   /** What lies right in each folder, remembered folder by folder. Left out: ask `list` and `lstat` (entries-below.ts). */
   lookInto?(folders: readonly string[]): Promise<Result<FolderLook>[]>
   /** Whole small files. A file of more than `limit` bytes is an error (`EFBIG`), not an allocation. */
@@ -234,6 +246,8 @@ export interface ReadStorage {
   mayRead(paths: readonly string[]): Promise<Result<true>[]>
   /** Whether a file's owner may read it wherever its permissions say so, on the file system of that path; left out: no. */
   permissionsDecide?(path: string): boolean
+  /** Whether a folder's own times tell of every name that comes or goes in it, likewise. */
+  foldersTellChanges?(path: string): boolean
   /** The path with all links resolved. */
   resolve(paths: readonly string[]): Promise<Result<string>[]>
   /**

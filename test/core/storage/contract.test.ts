@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   realpathSync,
@@ -15,6 +16,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { StorageError } from '../../../src/core/errors.js'
 import { ScanTree } from '../../../src/core/checkpoints/layouts/scan-tree.js'
+import { statesIn } from '../../../src/core/storage/file-states.js'
 import { localStorage } from '../../../src/core/storage/local.js'
 import type { ReadStorage, Result } from '../../../src/core/storage/storage.js'
 import { asUser } from '../../as-user.js'
@@ -106,6 +108,21 @@ describe.each(Object.entries(storages))('%s', (_, make) => {
     }
     const [link] = await storage.lstat([at('link')])
     expect(link?.ok === true && link.value.kind).toBe('link')
+  })
+
+  it('tells the states of many files in the numbers that a look at each tells', async () => {
+    const storage = make()
+    const paths = ['file', 'absent', 'link', 'folder', 'pipe', 'file/within'].map(at)
+    const states = (await storage.states?.(paths)) ?? statesIn(await storage.lstat(paths))
+    expect(states.failed.map(({ index, error }) => [index, error.errno])).toEqual([
+      [1, 'ENOENT'],
+      [5, 'ENOTDIR'],
+    ])
+    const looks = ['file', 'link', 'folder', 'pipe'].map((name) => lstatSync(at(name), { bigint: true }))
+    const numbers = looks.flatMap(({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs])
+    expect([...states.numbers]).toEqual(numbers)
+    const times = looks.flatMap(({ mtimeNs, ctimeNs }) => [mtimeNs, ctimeNs])
+    expect(states.newest).toBe(times.reduce((a, b) => (a > b ? a : b)))
   })
 
   it.each([
@@ -206,4 +223,9 @@ describe('the tree of one scan', () => {
       ...['file', 'link', 'folder'].map((name) => `stat ${at(name)}`),
     ])
   })
+})
+
+it('the times of folders are relied upon on no file system of a program, and nowhere that is not there', () => {
+  const storage = localStorage()
+  expect([storage.foldersTellChanges?.('/proc'), storage.foldersTellChanges?.('/is/not/there')]).toEqual([false, false])
 })

@@ -1,7 +1,8 @@
 /** What one run was made of: all that its scan asked of the disk, so that a later look can decide whether the scan would give the same. */
 import { createHash, type Hash } from 'node:crypto'
 import { isAbsolute, sep } from 'node:path'
-import type { DirectoryEntry, Result, Stat } from '../../storage/storage.js'
+import { statesIn } from '../../storage/file-states.js'
+import type { DirectoryEntry, FileStates, ReadStorage, Result, Stat } from '../../storage/storage.js'
 import { isUnreadable } from '../../errors.js'
 import { batches, prefixOf } from './folders.js'
 import { ScanTree } from './scan-tree.js'
@@ -12,7 +13,9 @@ const together = 32
 /** What was asked for, as plain data. Paths in the run are relative to it, all others absolute. */
 export interface ReadsOfRun {
   /** Folders of its checkpoints that were listed, and everything in them but folders was looked at. */
-  readonly whole: readonly string[]
+  readonly whole: readonly AlikeFolders[]
+  /** Of these the times tell whether they still have the same names: none is listed again. */
+  readonly areTold: boolean
   /** Folders of its checkpoints that were listed. */
   readonly listed: readonly string[]
   /** Likewise the run itself, and what lies in none of its checkpoints: those are listed by the walk too. */
@@ -21,6 +24,13 @@ export interface ReadsOfRun {
   readonly looked: readonly string[]
   readonly followed: readonly string[]
   readonly resolved: readonly string[]
+}
+
+/** Folders in which the same was looked at: those of checkpoints mostly have the same names in them. */
+export interface AlikeFolders {
+  readonly folders: readonly string[]
+  /** Names in each. */
+  readonly files: readonly string[]
 }
 
 export interface Fingerprint {
@@ -46,27 +56,47 @@ export async function readsOf(tree: ScanTree, run: string, taken: ReadonlySet<st
   const looked = new Set(asked.looked)
   const [inside, above] = parted([...asked.listed], isTaken)
   const listings = await tree.list(inside)
-  const [whole, listed] = parted(inside, (_, index) => {
+  const alike = new Map<string, { folders: string[]; files: readonly string[] }>()
+  const [whole, listed] = parted(inside, (folder, index) => {
     const listing = listings[index]
     if (listing?.ok !== true) return false
-    const files = filesIn(inside[index] ?? '', listing.value)
+    const names = listing.value.filter(({ kind }) => kind !== 'directory').map(({ name }) => name)
+    const files = pathsIn(folder, names)
     if (!files.every((path) => asked.looked.has(path))) return false
     for (const path of files) looked.delete(path)
+    const key = names.join('\0')
+    const group = alike.get(key) ?? { folders: [], files: names }
+    alike.set(key, group)
+    group.folders.push(short(folder))
     return true
   })
+  const areTold = await areToldByTimes(tree, run, whole)
   const followed = await leadElsewhere(tree, asked.looked, [...asked.followed])
   const absent = await absentAmong(tree, [...asked.looked])
   const isThere = (path: string): boolean => !absent.some((one) => path.startsWith(one))
   // Asked last: what the tree does not know any more it would have asked of the disk anew.
   if (!asked.isAnswered) return null
   return {
-    whole: whole.map(short),
+    whole: [...alike.values()],
+    areTold,
     listed: listed.map(short),
     above: [...new Set([run, ...above.filter(isThere)])],
     looked: [...looked].filter(isThere).map(short),
     followed: followed.filter(isThere).map(short),
     resolved: [...asked.resolved].filter(isThere).map(short),
   }
+}
+
+/**
+ * Folders of their own, and no links to such, on the run's own file system, where that can be relied upon. One that changed
+ * after it was listed is too young to be remembered.
+ */
+async function areToldByTimes(tree: ScanTree, run: string, folders: readonly string[]): Promise<boolean> {
+  if (folders.length === 0 || !tree.foldersTellChanges(run)) return false
+  const [own, ...looks] = await tree.lstat([run, ...folders])
+  return looks.every(
+    (look) => look.ok && look.value.kind === 'directory' && own?.ok === true && look.value.device === own.value.device,
+  )
 }
 
 /** What is not there, as paths of all below it begin: of `.ckpt` the look at itself says it of all that might be in it. */
@@ -109,32 +139,51 @@ export async function fingerprintOf(
   isScanned: boolean,
 ): Promise<Fingerprint | null> {
   const disk = isScanned ? tree : ScanTree.lookingAgain(tree)
+  if (reads.areTold && disk.foldersTellChanges?.(run) !== true) return null
   const sums = new Sums()
   const prefix = prefixOf(run)
   const full = (path: string): string => (isAbsolute(path) ? path : prefix + path)
-  for (const batch of batches(reads.whole.map(full), together)) {
-    const listings = await disk.list(batch)
-    sums.listings(listings)
-    const files = listings.flatMap((listing, index) => (listing.ok ? filesIn(batch[index] ?? '', listing.value) : []))
-    sums.stats(await disk.lstat(files))
+  for (const { folders, files } of reads.whole) {
+    for (const batch of batches(folders.map(full), together)) {
+      if (reads.areTold) {
+        sums.states(await statesAt(disk, batch))
+        sums.states(
+          await statesAt(
+            disk,
+            batch.flatMap((folder) => pathsIn(folder, files)),
+          ),
+        )
+        continue
+      }
+      const listings = await disk.list(batch)
+      sums.listings(listings)
+      const found = listings.flatMap((listing, index) => (listing.ok ? filesIn(batch[index] ?? '', listing.value) : []))
+      sums.states(await statesAt(disk, found))
+    }
   }
   sums.listings(await disk.list(reads.listed.map(full)))
   sums.listings(await tree.list(reads.above))
-  sums.stats(await disk.lstat(reads.looked.map(full)))
-  sums.stats(await disk.stat(reads.followed.map(full)))
+  sums.states(await statesAt(disk, reads.looked.map(full)))
+  sums.states(statesIn(await disk.stat(reads.followed.map(full))))
   sums.links(await disk.resolve(reads.resolved.map(full)))
   return sums.result()
 }
 
 function filesIn(folder: string, entries: readonly DirectoryEntry[]): string[] {
-  const prefix = prefixOf(folder)
-  const files: string[] = []
-  for (const { name, kind } of entries) if (kind !== 'directory') files.push(prefix + name)
-  return files
+  return pathsIn(
+    folder,
+    entries.filter(({ kind }) => kind !== 'directory').map(({ name }) => name),
+  )
 }
 
-/** Numbers that stand for one file. */
-const fields = 5
+function pathsIn(folder: string, names: readonly string[]): string[] {
+  const prefix = prefixOf(folder)
+  return names.map((name) => prefix + name)
+}
+
+async function statesAt(storage: ReadStorage, paths: readonly string[]): Promise<FileStates> {
+  return (await storage.states?.(paths)) ?? statesIn(await storage.lstat(paths))
+}
 
 class Sums {
   private readonly hash: Hash = createHash('sha256')
@@ -151,27 +200,12 @@ class Sums {
     this.hash.update(text)
   }
 
-  stats(stats: readonly Result<Stat>[]): void {
-    const numbers = new BigUint64Array(fields * stats.length)
-    let failures = `${stats.length}\n`
-    let at = 0
-    for (const [index, stat] of stats.entries()) {
-      if (stat.ok) at = this.add(stat.value, numbers, at)
-      else failures += `${index} ${this.failed(stat.error.errno)}\n`
-    }
-    this.hash.update(failures)
+  states({ numbers, newest, failed }: FileStates): void {
+    let text = `${numbers.length}\n`
+    for (const { index, error } of failed) text += `${index} ${this.failed(error.errno)}\n`
+    this.hash.update(text)
     this.hash.update(numbers)
-  }
-
-  private add({ device, inode, size, modifiedNs, changedNs }: Stat, numbers: BigUint64Array, at: number): number {
-    numbers[at] = device
-    numbers[at + 1] = inode
-    numbers[at + 2] = BigInt(size)
-    numbers[at + 3] = modifiedNs
-    numbers[at + 4] = changedNs
-    if (modifiedNs > this.newest) this.newest = modifiedNs
-    if (changedNs > this.newest) this.newest = changedNs
-    return at + fields
+    if (newest > this.newest) this.newest = newest
   }
 
   links(links: readonly Result<string>[]): void {

@@ -358,6 +358,9 @@ export class ScanTree implements ReadStorage {
   permissionsDecide(path: string): boolean {
     return this.storage.permissionsDecide?.(path) === true
   }
+  foldersTellChanges(path: string): boolean {
+    return this.storage.foldersTellChanges?.(path) === true
+  }
   readonly space: ReadStorage['space'] = (paths) => {
     this.known.notAnswered()
     return this.storage.space(paths)

@@ -122,7 +122,9 @@ function rememberedIn(text: string): Remembered | null {
   const known = parsedOrNull(() => JSON.parse(text) as unknown)
   if (!isObject(known) || !isObject(known['reads'])) return null
   const { reads, sum, inside, summary } = known as unknown as Remembered
-  const lists = [inside, reads.whole, reads.listed, reads.above, reads.looked, reads.followed, reads.resolved]
+  if (!Array.isArray(reads.whole) || !reads.whole.every(isObject) || typeof reads.areTold !== 'boolean') return null
+  const wholes = reads.whole.flatMap(({ folders, files }) => [folders, files])
+  const lists = [inside, ...wholes, reads.listed, reads.above, reads.looked, reads.followed, reads.resolved]
   const areTexts = lists.every((list) => Array.isArray(list) && list.every((one) => typeof one === 'string'))
   return areTexts && typeof sum === 'string' && (summary === null || typeof summary === 'string')
     ? { reads, sum, inside, summary }

@@ -1,6 +1,7 @@
 /** What is remembered of runs is what summing them up gives, and holds for the very files that it was made of. */
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -30,6 +31,7 @@ import {
   type RunSummary,
   type SummaryRequest,
 } from '../../../../src/core/runs/index.js'
+import { statesIn } from '../../../../src/core/storage/file-states.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { recordInText, textOfRecord } from '../../../../src/core/storage/memory/plain-record.js'
 import { ScanRecordFiles } from '../../../../src/core/storage/memory/record-files.js'
@@ -85,7 +87,7 @@ interface Look {
 async function look(
   at: string,
   { where, order, verify, names = [], exclude = [], state }: Asked = {},
-  { later = 30, remembers = true, build = 'this build' } = {},
+  { later = 30, remembers = true, build = 'this build', areTold = true } = {},
 ): Promise<Look> {
   const [read, listed, seen]: [string[], string[], string[]] = [[], [], []]
   const told: string[] = []
@@ -97,6 +99,8 @@ async function look(
     lstat: (paths) => (seen.push(...paths), local.lstat(paths)),
     read: (paths, limit) => (read.push(...paths), local.read(paths, limit)),
     open: (path) => (read.push(path), local.open(path)),
+    states: async (paths) => statesIn(await counting.lstat(paths)),
+    foldersTellChanges: (path) => areTold && local.foldersTellChanges?.(path) === true,
   }
   const now = () => Date.now() / 1000 + later
   const memory = remembers ? new ScanMemory(new ScanRecordFiles(local, cache, build), now) : undefined
@@ -124,6 +128,12 @@ async function look(
 
 const fresh = (at: string, asked?: Asked) => look(at, asked, { remembers: false })
 
+function keepingTimes(path: string, change: () => void): void {
+  const { atime, mtime } = statSync(path)
+  change()
+  utimesSync(path, atime, mtime)
+}
+
 describe('summaries of runs', () => {
   it('are remembered of every framework as they are made, and nothing is read, or listed twice', async () => {
     const bare = await fresh(fixtures)
@@ -136,45 +146,84 @@ describe('summaries of runs', () => {
     expect(new Set(warm.listed).size).toBe(warm.listed.length)
   })
 
-  it('cost one listing of each folder and one look at each file', async () => {
+  it.each([true, false])(
+    'cost one listing of each folder and one look at each file, told by times: %s',
+    async (areTold) => {
+      await look(root, {}, { areTold })
+      const { recalled, read, listed, seen } = await look(root, {}, { areTold })
+      expect([recalled.length, read]).toEqual([2, []])
+      expect(new Set(listed).size).toBe(listed.length)
+      const files = seen.filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true)
+      expect(files).toHaveLength(12)
+      expect(new Set(files).size).toBe(12)
+    },
+  )
+
+  it('cost no listing of a checkpoint where the times of folders tell what is in them', async () => {
+    if (localStorage().foldersTellChanges?.(root) !== true) return
     await look(root)
-    const { recalled, read, listed, seen } = await look(root)
-    expect([recalled.length, read]).toEqual([2, []])
-    expect(new Set(listed).size).toBe(listed.length)
-    const files = seen.filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true)
-    expect(files).toHaveLength(12)
-    expect(new Set(files).size).toBe(12)
+    const { recalled, listed } = await look(root)
+    expect(recalled).toHaveLength(2)
+    expect(listed.filter((path) => path.includes('CKPT+'))).toEqual([])
+    expect((await look(root, {}, { areTold: false })).recalled).toEqual([])
   })
 
-  it.each<[what: string, change: () => void | Promise<void>]>([
-    ['a meta is written anew with its old size and time', () => rewriteKeepingTimes(meta('a', 2), '8', '1')],
-    [
-      'a file that nobody read is larger',
-      () => writeFileSync(join(root, 'a/save/CKPT+ep2/model.ckpt'), 'more weights'),
-    ],
-    ['a file comes into a checkpoint', () => writeFileSync(join(root, 'a/save/CKPT+ep2/optimizer.ckpt'), 'state')],
-    ['a checkpoint comes', () => save('a', 9, 1)],
-    ['a checkpoint goes', () => rmSync(join(root, 'a/save/CKPT+ep3'), { recursive: true })],
-    ['a checkpoint has another name', () => renameSync(join(root, 'a/save/CKPT+ep3'), join(root, 'a/save/CKPT+x'))],
-    [
-      'a file becomes a link to another one',
-      () => linkInstead('a/save/CKPT+ep1/model.ckpt', 'b/save/CKPT+ep1/CKPT.yaml'),
-    ],
-    ['its hyper-parameters are written above it', () => writeFileSync(join(root, 'a/hyperparams.yaml'), 'lr: 0.5\n')],
-    [
-      'its hyper-parameters come right into it',
-      () => writeFileSync(join(root, 'a/save/hyperparams.yaml'), 'lr: 0.5\n'),
-    ],
-    ['a checkpoint is demoted', demote],
-  ])('are made anew where %s', async (_, change) => {
-    const before = await look(root)
-    expect((await look(root)).recalled).toHaveLength(2)
-    await change()
-    const after = await look(root)
-    expect(after.recalled).toEqual([join(root, 'b/save')])
-    expect(after.summaries).toEqual((await fresh(root)).summaries)
-    expect(after.summaries).not.toEqual(before.summaries)
-    expect((await look(root)).recalled).toHaveLength(2)
+  describe.each([true, false])('told by times: %s', (areTold) => {
+    it.each<[what: string, change: () => void | Promise<void>]>([
+      ['a meta is written anew with its old size and time', () => rewriteKeepingTimes(meta('a', 2), '8', '1')],
+      [
+        'a file that nobody read is larger',
+        () => writeFileSync(join(root, 'a/save/CKPT+ep2/model.ckpt'), 'more weights'),
+      ],
+      ['a file comes into a checkpoint', () => writeFileSync(join(root, 'a/save/CKPT+ep2/optimizer.ckpt'), 'state')],
+      ['a checkpoint comes', () => save('a', 9, 1)],
+      ['a checkpoint goes', () => rmSync(join(root, 'a/save/CKPT+ep3'), { recursive: true })],
+      ['a checkpoint has another name', () => renameSync(join(root, 'a/save/CKPT+ep3'), join(root, 'a/save/CKPT+x'))],
+      [
+        'a file becomes a link to another one',
+        () => linkInstead('a/save/CKPT+ep1/model.ckpt', 'b/save/CKPT+ep1/CKPT.yaml'),
+      ],
+      ['its hyper-parameters are written above it', () => writeFileSync(join(root, 'a/hyperparams.yaml'), 'lr: 0.5\n')],
+      [
+        'its hyper-parameters come right into it',
+        () => writeFileSync(join(root, 'a/save/hyperparams.yaml'), 'lr: 0.5\n'),
+      ],
+      ['a checkpoint is demoted', demote],
+      [
+        'a file comes into a checkpoint, whose folder gets its old times back',
+        () =>
+          keepingTimes(join(root, 'a/save/CKPT+ep2'), () =>
+            writeFileSync(join(root, 'a/save/CKPT+ep2/more.ckpt'), 'x'),
+          ),
+      ],
+      [
+        'another folder with such files comes in the place of a checkpoint',
+        () => {
+          const [one, other] = [join(root, 'a/save/CKPT+ep3'), join(root, '..', 'other')]
+          keepingTimes(join(root, 'a/save'), () => {
+            renameSync(one, other)
+            cpSync(join(root, 'b/save/CKPT+ep1'), one, { recursive: true, preserveTimestamps: true })
+          })
+          rmSync(other, { recursive: true })
+        },
+      ],
+      [
+        'a link to another folder comes in the place of a checkpoint',
+        () => {
+          rmSync(join(root, 'a/save/CKPT+ep3'), { recursive: true })
+          symlinkSync(join(root, 'b/save/CKPT+ep1'), join(root, 'a/save/CKPT+ep3'))
+        },
+      ],
+    ])('are made anew where %s', async (_, change) => {
+      const before = await look(root, {}, { areTold })
+      expect((await look(root, {}, { areTold })).recalled).toHaveLength(2)
+      await change()
+      const after = await look(root, {}, { areTold })
+      expect(after.recalled).toEqual([join(root, 'b/save')])
+      expect(after.summaries).toEqual((await fresh(root)).summaries)
+      expect(after.summaries).not.toEqual(before.summaries)
+      expect((await look(root, {}, { areTold })).recalled).toHaveLength(2)
+    })
   })
 
   it('are made anew where what a link leads to has changed', async () => {

@@ -57,8 +57,8 @@ describe('a folder whose names fit nothing', () => {
   })
 
   it('is none that has folders or links, of which names do not tell', () => {
-    for (const kind of ['directory', 'link'] as const) expect(fitsNothing([{ name: 'x.txt', kind }], specs)).toBe(false)
-    expect(fitsNothing([{ name: 'x.txt', kind: 'file' }], specs)).toBe(true)
+    for (const kind of ['directory', 'link'] as const) expect(fitsNothing([{ name: 'x.jpg', kind }], specs)).toBe(false)
+    expect(fitsNothing([{ name: 'x.jpg', kind: 'file' }], specs)).toBe(true)
   })
 
   it('costs no question about what was remembered of it', async () => {
