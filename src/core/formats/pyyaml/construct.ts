@@ -22,6 +22,12 @@ export function constructDocument(node: Node, fail: Fail, look?: LookAtCall): Py
   return new Constructor(resolveAliases(node, fail), fail, new CallDecoder(look)).value(node)
 }
 
+/** What gives the value of any node of a document; an alias stands for what it does in the whole of it. */
+export function constructorOf(document: Node, fail: Fail): (node: Node) => PyValue {
+  const constructor = new Constructor(resolveAliases(document, fail), fail, new CallDecoder(undefined))
+  return (node) => constructor.value(node)
+}
+
 /** What an anchor's node was built into; the value is absent while it is under way: an alias inside is a cycle. */
 interface Anchored {
   value?: PyValue

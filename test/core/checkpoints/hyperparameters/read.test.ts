@@ -53,11 +53,60 @@ describe('hyper-parameters', () => {
       'optimizer.betas': '!tuple (0.9, 0.98)',
       shared: '!new:torch.nn.ReLU',
       again: '!new:torch.nn.ReLU',
-      evil: ['touch /tmp/x'],
+      evil: '!apply:os.system [touch /tmp/x]',
       layers: [64, 32],
       data: '!PLACEHOLDER',
     })
     expect(await sourceOf(run, 'lr')).toBe('hyperparams.yaml')
+  })
+
+  // As yaml.dump writes pathlib.Path('/a/b'), an Enum, np.float64(0.1), np.float32(3e-4) and a class.
+  it('of PyYAML are the numbers and texts that its objects are made of', async () => {
+    const type = (code: string, anchor = '') => [
+      `- ${anchor}!!python/object/apply:numpy.dtype`,
+      '  args:',
+      `  - ${code}`,
+      '  - false',
+      '  - true',
+      '  state: !!python/tuple [3, <, null, null, null, -1, -1, 0]',
+      '- !!binary |',
+    ]
+    const run = speechbrain({
+      'hparams.yaml': [
+        'p: !!python/object/apply:pathlib.PosixPath',
+        '- /',
+        '- a',
+        '- b',
+        'relative: !!python/object/apply:pathlib._local.PosixPath [a, b]',
+        'k: !!python/object/apply:__main__.Kind',
+        '- adam',
+        'n: !!python/object/apply:numpy._core.multiarray.scalar',
+        ...type('f8', '&id001 '),
+        '  mpmZmZmZuT8=',
+        'again: !!python/object/apply:numpy.core.multiarray.scalar',
+        '- *id001',
+        '- !!binary |',
+        '  AAAAAAAA4D8=',
+        'f32: !!python/object/apply:numpy._core.multiarray.scalar',
+        ...type('f4'),
+        '  UkmdOQ==',
+        "act: !!python/name:torch.nn.modules.activation.ReLU ''",
+        'dims: !!python/tuple [1, 2]',
+        'range: !!python/object/apply:builtins.range [0, 3, 1]',
+        '',
+      ].join('\n'),
+    })
+    expect(await parametersOf(run)).toEqual({
+      p: '/a/b',
+      relative: 'a/b',
+      k: 'adam',
+      n: 0.1,
+      again: 0.5,
+      f32: Math.fround(3e-4),
+      act: 'torch.nn.modules.activation.ReLU',
+      dims: [1, 2],
+      range: [0, 3, 1],
+    })
   })
 
   it('take in what a mapping merges, below what it says itself', async () => {
