@@ -69,6 +69,8 @@ import {
 
 /** Rows of a table on a terminal unless --limit or --all says otherwise. */
 const screenful = 50
+/** Pins of what is gone that are reported one by one: anybody who can write beside the run can put thousands there. */
+const mostGone = 10
 
 export default class List extends BaseCommand<typeof List> {
   static override isReader = true
@@ -301,11 +303,13 @@ Exit status 3 when nothing matches.`
       const pins = await pinsOf(this.storage, run, { stateDirectory: this.flags.state })
       if (pins.size === 0) return pins
       const gone = await takeGonePins(this.storage, run, pins, this.changing('0s', this.flags.state))
-      for (const { name, note } of gone) {
+      for (const { name, note } of gone.slice(0, mostGone)) {
         this.alert(
           `${printable(name)} was pinned${note === '' ? '' : ` (${printable(note)})`} and is gone from ${run.path}`,
         )
       }
+      const rest = gone.length - mostGone
+      if (rest > 0) this.alert(`${rest} more that were pinned are gone from ${run.path}`)
       return new Map([...pins].filter(([, one]) => isInForce(one, this.now())))
     })
   }

@@ -80,6 +80,18 @@ describe('a pin', () => {
     expect(await ckpt(['unpin', join(run, oldest)])).toMatchObject({ status: 3 })
   })
 
+  it('of thousands that are gone is reported in a few lines', async () => {
+    const run = makeRun(epochs(2))
+    const pins = Array.from({ length: 5000 }, (_, i) => ({ name: `gone-${i}`, note: 'x', time: 1, goneTold: false }))
+    const state = join(run, '../.ckpt', basename(run))
+    mkdirSync(state, { recursive: true })
+    writeFileSync(join(state, 'pins.json'), JSON.stringify({ version: 1, pins }))
+    const { status, stderr } = await ckpt(['list', run])
+    expect([status, stderr.split('\n').length]).toEqual([0, 12])
+    expect(stderr).toContain(`4990 more that were pinned are gone from ${run}`)
+    expect((await ckpt(['list', run])).stderr).toBe('')
+  })
+
   it('lies where --state or CKPT_STATE says, apart for each run', async () => {
     const [one, two] = [makeRun(epochs(2)), makeRun(epochs(2))]
     const state = join(temporaryDirectory(), 'state')
