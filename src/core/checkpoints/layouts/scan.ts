@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../../checkpoint.js'
 import { groupBy } from '../../grouped.js'
 import type { ReadStorage } from '../../storage/storage.js'
-import { fitsNothing } from './engine/candidates.js'
+import { fitsNothing } from './engine/fits-nothing.js'
 import { holdsByNames, scanSpecs } from './engine/scan-specs.js'
 import { torchPlain } from './frameworks/torch-plain.js'
 import type { Folder } from './layout.js'
@@ -21,8 +21,8 @@ export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<
 }
 
 /** True where the names in the folder tell that there are none, which costs least. */
-export function holdsNone({ entries }: Folder): boolean {
-  return fitsNothing(entries, knownSpecs())
+export function holdsNone(folder: Folder): boolean {
+  return fitsNothing(folder, knownSpecs())
 }
 
 /** Whether there are any. */

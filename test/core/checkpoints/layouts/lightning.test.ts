@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import type { Checkpoint } from '../../../../src/core/checkpoint.js'
 import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
@@ -536,4 +537,19 @@ describe('One run of Lightning in several folders', () => {
       when === 'early' ? ['ck/epoch=', 'ck/epoch=', 'hpc_ckpt_'] : ['hpc_ckpt_', 'ck/epoch=', 'ck/epoch='],
     )
   })
+})
+
+it('files of one step are opened once each, though their weights are compared', async () => {
+  const root = makeFolder()
+  const file = fileURLToPath(new URL('../../../fixtures/parts/epoch=0-step=10.ckpt', import.meta.url))
+  for (const name of ['epoch=0-step=10.ckpt', 'other-epoch=0-step=10.ckpt']) copyFileSync(file, join(root, name))
+  const opened: string[] = []
+  const counting = { ...storage, open: (path: string) => (opened.push(path), storage.open(path)) }
+  const [run] = await findRuns(counting, root)
+  const aliases = run?.checkpoints.map(({ name, sameAs }) => [name, sameAs])
+  expect(aliases).toEqual([
+    ['epoch=0-step=10.ckpt', undefined],
+    ['other-epoch=0-step=10.ckpt', 'epoch=0-step=10.ckpt'],
+  ])
+  expect(opened.length).toBe(new Set(opened).size)
 })

@@ -37,13 +37,13 @@ interface Target {
 }
 
 /** The shapes of layouts by what they are of. */
-interface Kinds {
+export interface Kinds {
   readonly folders: readonly Fit[]
   readonly files: readonly Fit[]
   readonly groups: readonly Fit[]
 }
 
-interface Shapes extends Kinds {
+export interface Shapes extends Kinds {
   /** Those that a link may have too. */
   readonly ofLinks: Kinds
   /** Passes all names of files and of groups' files that fit; few of a tree of other things. */
@@ -53,7 +53,7 @@ interface Shapes extends Kinds {
 /** Sorted out once: thousands of folders are asked for the same. */
 const sortedOut = new WeakMap<readonly LayoutSpec[], Shapes>()
 
-function shapesOf(specs: readonly LayoutSpec[]): Shapes {
+export function shapesOf(specs: readonly LayoutSpec[]): Shapes {
   const known = sortedOut.get(specs)
   if (known !== undefined) return known
   const fits = specs.flatMap((spec) => spec.forms.map((form): Fit => ({ spec, form })))
@@ -67,26 +67,6 @@ function shapesOf(specs: readonly LayoutSpec[]): Shapes {
 function kindsOf(fits: readonly Fit[]): Kinds {
   const of = (kind: Form['kind']): Fit[] => fits.filter(({ form }) => form.kind === kind)
   return { folders: of('folder'), files: of('file'), groups: of('group') }
-}
-
-/** By listing, which folders side by side may share. */
-const fruitless = new WeakMap<readonly LayoutSpec[], WeakSet<readonly DirectoryEntry[]>>()
-
-/**
- * True where names alone tell that a folder with these entries holds no checkpoint. Only of files: what lies in a folder,
- * or behind a link, its name does not tell.
- */
-export function fitsNothing(entries: readonly DirectoryEntry[], specs: readonly LayoutSpec[]): boolean {
-  const known = fruitless.get(specs) ?? new WeakSet<readonly DirectoryEntry[]>()
-  if (known.has(entries)) return true
-  const { gate, groups, files } = shapesOf(specs)
-  for (const { name, kind } of entries) {
-    if (kind === 'directory' || kind === 'link') return false
-    if (!gate.mayFit(name)) continue
-    if (groups.some(({ form }) => form.name.test(name)) || files.some(({ form }) => form.name.test(name))) return false
-  }
-  fruitless.set(specs, known.add(entries))
-  return true
 }
 
 /** Names that fit, sorted. */

@@ -84,7 +84,8 @@ export function claimByNames(candidate: UnclaimedUnit, { fits }: Named, folder: 
 
 const nothing: readonly Has[] = []
 
-function strengthByNames(unit: Unit): Strength | null | 'unknown' {
+/** Null for what names tell to be none of it. */
+export function strengthByNames(unit: Unit): Strength | null | 'unknown' {
   const { sure, likely = nothing, never = nothing, bare = nothing } = unit.form.proof
   if (unit.finding !== null) return 'broken'
   // Nothing is there that speaks for it: by its name it may stand in the place of one.

@@ -79,9 +79,8 @@ async function withWeights({ storage }: LayoutIo, saved: readonly Saved[]): Prom
   for (const one of saved) {
     const { unit, state } = one
     const isShared = unit.kind === 'file' && state.step !== null && (counts.get(state.step) ?? 0) > 1
-    const weights = isShared
-      ? await withOpener(storage, async (io) => weightsOf(await io.look(unit.path), unit.name))
-      : null
+    const ask = () => withOpener(storage, async (io) => weightsOf(await io.look(unit.path), unit.name))
+    const weights = isShared ? (state.weights ?? (await ask())) : null
     compared.push({ ...one, state: { ...state, weights } })
   }
   return compared
@@ -118,9 +117,12 @@ function ownScores({ callbacks }: SavedState): [string, number][] {
   })
 }
 
+/** Those that have scores: hundreds of one step may have none. */
 function statesByStep(saved: readonly Saved[]): ReadonlyMap<number, readonly SavedState[]> {
   const states = new Map<number, SavedState[]>()
-  for (const { state } of saved) if (state.step !== null) addTo(states, state.step, state)
+  for (const { state } of saved) {
+    if (state.step !== null && ownScores(state).length > 0) addTo(states, state.step, state)
+  }
   return states
 }
 

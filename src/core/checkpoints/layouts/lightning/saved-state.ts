@@ -72,9 +72,13 @@ function stateQuestion(name: string, withWeights: boolean): Question<Meta> {
   }
 }
 
+/** Tensors of which the sum is made unasked: that takes less than to open the file again where it is asked for later. */
+const fewTensors = 32
+
 /** A `SavedState` as plain data. */
 async function interpret(object: TorchObject, name: string, withWeights: boolean): Promise<Meta> {
   const { root } = object
+  const isSummed = withWeights || entriesOf(valueAt(root, 'state_dict')).length <= fewTensors
   const numberAt = async (key: string) => (await object.numberOf(valueAt(root, key))) ?? null
   const callbacks = [...(await readCallbacks(object, valueAt(root, 'callbacks'), name)), ...(await oldCallback(object))]
   const hyperParameters = hyperParametersOf(valueAt(root, 'hyper_parameters') ?? valueAt(root, 'hparams'))
@@ -84,7 +88,7 @@ async function interpret(object: TorchObject, name: string, withWeights: boolean
     ['version', textOf(valueAt(root, 'pytorch-lightning_version')) ?? null],
     ...(hyperParameters === undefined ? [] : [['hyperParameters', hyperParameters] as const]),
     ['callbacks', callbacks.map(callbackFact)],
-    ['weights', withWeights ? sumOfWeights(object) : null],
+    ['weights', isSummed ? sumOfWeights(object) : null],
     ['contents', entriesOf(root).flatMap(([key]) => textOf(key) ?? [])],
   ])
 }

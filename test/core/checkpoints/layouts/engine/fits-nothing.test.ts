@@ -3,7 +3,8 @@ import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { findNamed, fitsNothing } from '../../../../../src/core/checkpoints/layouts/engine/candidates.js'
+import { fitsNothing } from '../../../../../src/core/checkpoints/layouts/engine/fits-nothing.js'
+import { scanSpecs } from '../../../../../src/core/checkpoints/layouts/engine/scan-specs.js'
 import { walkFrom } from '../../../../../src/core/checkpoints/layouts/index.js'
 import { knownSpecs } from '../../../../../src/core/checkpoints/layouts/registry.js'
 import { localStorage } from '../../../../../src/core/storage/local.js'
@@ -11,9 +12,17 @@ import type { DirectoryEntry } from '../../../../../src/core/storage/storage.js'
 import { fixtures, makeFolder, write } from '../folders.js'
 
 const specs = knownSpecs()
-const isFruitless = (names: readonly string[]) => fitsNothing(filesOf(names), specs)
-const candidatesIn = (names: readonly string[]) =>
-  findNamed(localStorage(), { path: '/nowhere', entries: filesOf(names) }, specs)
+const isFruitless = (names: readonly string[]) => fitsNothing({ path: '/nowhere', entries: filesOf(names) }, specs)
+/** The paths of files that are looked into there. */
+async function lookedInto(names: readonly string[]): Promise<string[]> {
+  const looked: string[] = []
+  const local = localStorage()
+  const open = (path: string) => (looked.push(path), local.open(path))
+  const read = (paths: readonly string[], limit: number) => (looked.push(...paths), local.read(paths, limit))
+  const storage = { ...local, open, read }
+  const found = await scanSpecs(storage, { path: '/nowhere', entries: filesOf(names) }, specs)
+  return [...looked, ...found.map(({ path }) => path)]
+}
 
 function filesOf(names: readonly string[]): DirectoryEntry[] {
   return names.map((name) => ({ name, kind: 'file' }))
@@ -34,7 +43,7 @@ describe('a folder whose names fit nothing', () => {
   it('is told from all folders of the fixtures that have a candidate', async () => {
     let passed = 0
     for (const names of foldersOfFixtures()) {
-      const isEmpty = (await candidatesIn(names)).length === 0
+      const isEmpty = (await lookedInto(names)).length === 0
       if (!isEmpty) passed += 1
       expect([names, isFruitless(names)]).toEqual([names, isEmpty])
     }
@@ -50,15 +59,21 @@ describe('a folder whose names fit nothing', () => {
     )
     await fc.assert(
       fc.asyncProperty(fc.array(name, { maxLength: 4 }), async (names) => {
-        if (isFruitless(names)) expect(await candidatesIn(names)).toEqual([])
+        if (isFruitless(names)) expect(await lookedInto(names)).toEqual([])
       }),
       { numRuns: 500 },
     )
   })
 
   it('is none that has folders or links, of which names do not tell', () => {
-    for (const kind of ['directory', 'link'] as const) expect(fitsNothing([{ name: 'x.jpg', kind }], specs)).toBe(false)
-    expect(fitsNothing([{ name: 'x.jpg', kind: 'file' }], specs)).toBe(true)
+    for (const kind of ['directory', 'link'] as const)
+      expect(fitsNothing({ path: '/nowhere', entries: [{ name: 'x.jpg', kind }] }, specs)).toBe(false)
+    expect(isFruitless(['x.jpg'])).toBe(true)
+  })
+
+  it('is one with a name that counts beside another alone', () => {
+    expect(isFruitless(['a.txt'])).toBe(true)
+    expect(isFruitless(['a.txt', 'a.txt.snapshot_iter_10'])).toBe(false)
   })
 
   it('costs no question about what was remembered of it', async () => {
