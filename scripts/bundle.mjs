@@ -20,11 +20,11 @@ function path(name) {
   return JSON.stringify(join(oclif, 'lib', `${name}.js`))
 }
 
-/** What src imports from `@oclif/core`, without the rest of it. */
+/** What src imports from `@oclif/core`, without the rest of it: its modules as they are, where `export *` would copy each. */
 const front = `
-export * as Args from ${path('args')}
-export * as Flags from ${path('flags')}
-export * as Parser from ${path('parser/index')}
+exports.Args = require(${path('args')})
+exports.Flags = require(${path('flags')})
+exports.Parser = require(${path('parser/index')})
 `
 
 /** Modules of oclif that a parsed command never comes to; each exports nothing here. */
@@ -65,7 +65,7 @@ const slimOclif = {
     return Object.hasOwn(layOut, id) && importer?.startsWith(oclif) ? `\0lay-out:${id}` : undefined
   },
   load(id) {
-    if (id === '\0oclif') return front
+    if (id === '\0oclif') return { code: front, moduleType: 'js' }
     const code = replacements.get(id) ?? layOut[id.replace('\0lay-out:', '')]
     return code === undefined ? undefined : { code, moduleType: 'js' }
   },

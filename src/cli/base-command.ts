@@ -3,21 +3,18 @@ import { Flags, type Interfaces } from '@oclif/core'
 import { nameOf, type Description } from './command-line/described-command.js'
 import { asksForJson } from './command-line/parse-arguments.js'
 import type { CommandClass, Program } from './command-line/program.js'
-import type { WalkFlags } from './output/reporter.js'
 import { emptyRequest, flagsForRun, readRequest, type Asker, type Request, type TypedFlags } from './request.js'
+import { ReadingCommand } from './reading-command.js'
 import { lockOptions, ownerFor, withRunLock } from './run-lock.js'
-import { TellingCommand } from './telling-command.js'
 import { positionsOf } from './settings/command-settings.js'
-import { locateRun, ScanTree, type WalkOptions } from '../core/checkpoints/layouts/index.js'
+import { locateRun } from '../core/checkpoints/layouts/index.js'
 import type { Hook } from '../core/jobs/hooks/index.js'
-import type { ReadStorage, Storage } from '../core/storage/storage.js'
 import { spareMemory } from '../machine/spare-memory.js'
-import { userStorage } from '../machine/user-storage.js'
 
 export type FlagsOf<T extends Description> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
 export type ArgsOf<T extends Description> = Interfaces.InferredArgs<T['args']>
 
-export abstract class BaseCommand<T extends Description> extends TellingCommand {
+export abstract class BaseCommand<T extends Description> extends ReadingCommand {
   static override baseFlags = {
     json: Flags.boolean({ description: 'print one JSON document on stdout (docs/json.md)', helpGroup: 'GLOBAL' }),
     quiet: Flags.boolean({ char: 'q', description: 'no notes and warnings on stderr', helpGroup: 'GLOBAL' }),
@@ -28,9 +25,6 @@ export abstract class BaseCommand<T extends Description> extends TellingCommand 
     }),
   }
 
-  protected storage: Storage = userStorage((text) => this.alert(text))
-  /** What is asked of this lists each folder once in a command; who changes something afterwards asks `readAgain` first. */
-  protected reading: ReadStorage = ScanTree.over(this.storage)
   protected flags!: FlagsOf<T>
   protected args!: ArgsOf<T>
   private asked: Request = emptyRequest
@@ -113,23 +107,6 @@ export abstract class BaseCommand<T extends Description> extends TellingCommand 
   protected async hooks(): Promise<readonly Hook[]> {
     if (this.files.every(({ hooks }) => hooks === null)) return []
     return (await import('./settings/hooks.js')).hooksIn(this.files)
-  }
-
-  /** What was listed before is listed anew. */
-  protected readAgain(): void {
-    this.reading = ScanTree.over(this.storage)
-  }
-
-  /** Unix seconds. */
-  protected readonly now = (): number => Date.now() / 1000
-
-  /** A search for runs (reporter.ts), which remembers what it reads (scan-cache.ts). */
-  protected readonly walk = async <R>(flags: WalkFlags, work: (options: WalkOptions) => Promise<R>): Promise<R> => {
-    if (flags['no-cache'] === true) return this.reporter.walk(flags, work)
-    const { withScanMemory } = await import('./scan-cache.js')
-    return withScanMemory(this.storage, this.now, this.program.build, (memory) =>
-      this.reporter.walk(flags, (options) => work({ ...options, memory })),
-    )
   }
 
   /** Changes of a run, and who makes them (run-lock.ts). */

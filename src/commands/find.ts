@@ -21,7 +21,9 @@ import {
   byRecencyAcross,
   describeAbsentBest,
   describeContradictions,
+  namesIn,
   rank,
+  withUnknownValues,
   type Order,
 } from '../core/choosing/selection/index.js'
 import { recursiveFlag, selectionFlags, verifyFlag, stateFlag, walkFlags } from '../cli/flags/common-flags.js'
@@ -92,6 +94,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     if (selector === 'best') this.tellOfBest(query, ordered)
     const inOrder = this.flags.recursive && order === undefined ? byRecencyAcross(selected) : selected
     const ranked = rank(inOrder, order, this.now())
+    this.tellOfUnknown(query, order, ordered, ranked)
     if (ranked.length === 0) throw nothingFound(path, ordered.length, query, this.flags.recursive)
     await this.print(path, await this.takeSound(ranked, ordered))
   }
@@ -122,7 +125,9 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
       count += ordered.length
       unknown.push(...warnings)
       try {
-        const ranked = rank(selected, readOrder(selector, query, ordered, selected), now)
+        const order = readOrder(selector, query, ordered, selected)
+        const ranked = rank(selected, order, now)
+        this.tellOfUnknown(query, order, ordered, ranked)
         if (ranked.length > 0) for (const one of await this.takeSound(ranked, ordered)) found.push(one)
       } catch (error) {
         if (!(error instanceof CkptError) || error.code === 'interrupted') throw error
@@ -143,6 +148,20 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     // Of orders that were named it is reported already.
     if (orders.length > 0) return
     for (const contradiction of describeContradictions([], ordered)) this.alert(printable(contradiction))
+  }
+
+  /** One that could not be read may be the best of all. */
+  private tellOfUnknown(
+    query: Query,
+    order: Order | undefined,
+    ordered: readonly Checkpoint[],
+    ranked: readonly Checkpoint[],
+  ): void {
+    const names = [...namesInQuery(query), ...(order === undefined ? [] : namesIn(order))]
+    for (const one of withUnknownValues(ordered, ranked, names)) {
+      const name = this.flags.recursive ? `${one.run}/${one.name}` : one.name
+      this.alert(`passed over ${printable(name)}, whose values are not known: ${summarise(one.health)}`)
+    }
   }
 
   private readArguments(): { selector: ChoosingWord | undefined; path: string } {

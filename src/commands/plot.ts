@@ -11,6 +11,7 @@ import { refuseAbsent } from '../core/checkpoints/layouts/index.js'
 import { CkptError } from '../core/errors.js'
 import { drawRuns, openRun, openRuns, writeText, type Curve, type CurveAxis } from '../core/runs/index.js'
 import { noRunBelow } from '../cli/flags/query.js'
+import type { FrameOptions } from '../render/plot/frame.js'
 import { printable } from '../render/printable.js'
 import { plural, pluralIs } from '../render/units.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
@@ -22,6 +23,16 @@ const usualWidth = 80
 /** In characters; a picture's margins alone are larger. */
 const least = { width: 10, height: 5 }
 const leastPicture = { width: 200, height: 120 }
+
+/** What is drawn, into whatever. */
+interface Drawing {
+  readonly axis: CurveAxis
+  readonly curves: readonly Curve[]
+  readonly runs: readonly Run[]
+  readonly keys: readonly string[]
+  /** The weight of the running mean. */
+  readonly smooth: number
+}
 
 export default class Plot extends BaseCommand<typeof Plot> {
   static override isReader = true
@@ -90,6 +101,12 @@ missing or NaN is a gap.`
     await this.refuseMistypedRun(keys, curves)
     this.tellAbsent(runs, keys, curves)
     if (curves.length === 0) throw await this.nothingToDraw(runs, keys, paths)
+    if (format === null) await this.showInTerminal({ axis, curves, runs, keys, smooth })
+    else await this.writePicture(format, { axis, curves, runs, keys, smooth })
+  }
+
+  private async showInTerminal(drawing: Drawing): Promise<void> {
+    const { axis, curves } = drawing
     const terminal = {
       width: this.columns,
       height: this.rows,
@@ -97,32 +114,15 @@ missing or NaN is a gap.`
       unicode: this.output.hasUnicode,
     }
     const { mostCurves, renderPlot } = await import('../render/plot/terminal.js')
-    const most =
-      format === null
-        ? mostCurves(curves.length, terminal)
-        : (await import('../render/plot/svg.js')).mostCurvesOfPicture
-    const drawn = most < curves.length ? bestFirst(curves, runs).slice(0, most) : curves
-    const labels = drawn.map((curve) => labelOf(curve, runs.length > 1, keys.length > 1))
-    const { frameOf } = await import('../render/plot/frame.js')
-    const frame = frameOf(drawn, labels, {
-      axis,
-      log: this.flags.log,
-      smooth,
-      ticks:
-        format === null
-          ? { x: Math.max(2, Math.floor(this.columns / 14)), y: Math.min(5, Math.ceil(this.rows / 4)) }
-          : { x: 8, y: 6 },
-    })
-    if (frame.isEmpty) throw nothingOnAxis(drawn, this.flags.log)
-    if (frame.leftOut > 0)
-      this.alert(`${pluralIs(frame.leftOut, 'value')} not above 0: no place on a logarithmic scale`)
-    if (frame.tooLarge > 0) this.alert(`${pluralIs(frame.tooLarge, 'value')} infinite, or too large to be drawn`)
-    const more = { count: curves.length - drawn.length, noun: keys.length === 1 ? 'run' : 'curve' }
-    if (format === null) {
-      this.answer({ x: axis, curves }, () => renderPlot(frame, terminal, more))
-      return
-    }
-    const { renderSvg } = await import('../render/plot/svg.js')
+    const ticks = { x: Math.max(2, Math.floor(this.columns / 14)), y: Math.min(5, Math.ceil(this.rows / 4)) }
+    const { frame, more } = await this.framed(drawing, mostCurves(curves.length, terminal), ticks)
+    this.answer({ x: axis, curves }, () => renderPlot(frame, terminal, more))
+  }
+
+  private async writePicture(format: PictureFormat, drawing: Drawing): Promise<void> {
+    const { axis, curves } = drawing
+    const { mostCurvesOfPicture, renderSvg } = await import('../render/plot/svg.js')
+    const { frame, more } = await this.framed(drawing, mostCurvesOfPicture, { x: 8, y: 6 })
     const drawnKeys = [...new Set(curves.map(({ key }) => key))].join(', ')
     const drawnRuns = new Set(curves.map(({ run }) => run)).size
     const title = drawnRuns === 1 ? drawnKeys : `${drawnKeys} of ${drawnRuns} runs`
@@ -133,6 +133,19 @@ missing or NaN is a gap.`
     const path = resolve(format.path)
     await writeText(this.storage, path, await contentOf(format.kind, svg, title), this.flags.force)
     this.answer({ x: axis, curves, output: path }, () => path)
+  }
+
+  /** At most so many curves in their frame, with how many more there are. What has no place in it is reported. */
+  private async framed({ axis, curves, runs, keys, smooth }: Drawing, most: number, ticks: FrameOptions['ticks']) {
+    const drawn = most < curves.length ? bestFirst(curves, runs).slice(0, most) : curves
+    const labels = drawn.map((curve) => labelOf(curve, runs.length > 1, keys.length > 1))
+    const { frameOf } = await import('../render/plot/frame.js')
+    const frame = frameOf(drawn, labels, { axis, log: this.flags.log, smooth, ticks })
+    if (frame.isEmpty) throw nothingOnAxis(drawn, this.flags.log)
+    if (frame.leftOut > 0)
+      this.alert(`${pluralIs(frame.leftOut, 'value')} not above 0: no place on a logarithmic scale`)
+    if (frame.tooLarge > 0) this.alert(`${pluralIs(frame.tooLarge, 'value')} infinite, or too large to be drawn`)
+    return { frame, more: { count: curves.length - drawn.length, noun: keys.length === 1 ? 'run' : 'curve' } }
   }
 
   private get columns(): number {
@@ -268,7 +281,12 @@ function readSmooth(text: string): number {
 
 type PictureKind = 'svg' | 'png' | 'html'
 
-function formatOf(output: string | undefined): { readonly kind: PictureKind; readonly path: string } | null {
+interface PictureFormat {
+  readonly kind: PictureKind
+  readonly path: string
+}
+
+function formatOf(output: string | undefined): PictureFormat | null {
   if (output === undefined) return null
   const [, ending = ''] = /\.(svg|png|html?)$/i.exec(output) ?? []
   const kind = pictureKinds.get(ending.toLowerCase())

@@ -1,7 +1,8 @@
-import { realpathSync } from 'node:fs'
+import { chmodSync, realpathSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { shellWord } from '../../src/core/formats/text/shell-words.js'
+import { asUser } from '../as-user.js'
 import { ckpt, copyFixture, shell, temporaryDirectory } from './ckpt.js'
 import { document, epochs, makeRun, nameOf, names } from './runs.js'
 
@@ -48,6 +49,22 @@ describe('ckpt find', () => {
     expect(await names(['find', 'best', run, '--min', 'WER'])).toEqual([nameOf(6)])
     const none = makeRun({ 'CKPT+a': 'lr: 1\nunixtime: 1\n' })
     expect((await ckpt(['find', 'best', none])).status).toBeGreaterThan(1)
+  })
+
+  it('says which it passes over because its values could not be read: it may be the best', async () => {
+    const closed = makeRun(epochs(3))
+    const meta = join(closed, nameOf(3), 'CKPT.yaml')
+    chmodSync(meta, 0)
+    chmodSync(dirname(closed), 0o755)
+    const got = await asUser(() => ckpt(['find', closed, '--min', 'WER']))
+    expect(got).toMatchObject({ status: 0, stdout: `${join(closed, nameOf(2))}\n` })
+    expect(got.stderr).toContain(`passed over ${nameOf(3)}, whose values are not known: unreadable: CKPT.yaml`)
+    const among = await asUser(() => ckpt(['find', '-r', closed, '--where', 'epoch > 1']))
+    expect(among.stderr).toContain(`passed over ${join(closed, nameOf(3))}, whose`)
+    expect((await asUser(() => ckpt(['find', closed, '--where', 'step > 1']))).stderr).not.toContain('passed over')
+    writeFileSync(meta, 'WER: [1\n', { mode: 0o644 })
+    chmodSync(meta, 0o644)
+    expect((await ckpt(['find', closed, '--max', 'ACC'])).stderr).toContain(`passed over ${nameOf(3)}, whose values`)
   })
 
   it('prints parameter files of several, best first', async () => {

@@ -1,6 +1,6 @@
 /** How an error is reported: in words on stderr, or as a document on stdout with --json. */
 import { CkptError, exitStatusOf, type ErrorCode } from '../../core/errors.js'
-import { namesWithin } from '../../core/choosing/expression/index.js'
+import { namesWithin, parseDuration } from '../../core/choosing/expression/index.js'
 import { SeveralRunsError } from '../../core/checkpoints/layouts/index.js'
 import { quoteWord } from '../../core/formats/text/shell-words.js'
 import { isChoosingWord } from '../../core/checkpoints/choosing-words.js'
@@ -136,8 +136,14 @@ function hintForWords(error: Error, { name, usage, flags }: FailedCommand): stri
     return `a command stands behind --: ckpt ${name} RUN -- ${words.map(quoteWord).join(' ')}`
   }
   if (isChoosingWord(first) && usage.includes('CHECKPOINT')) return `${first} stands behind its run: RUN/${first}`
-  const counting = ['keep', 'num', 'limit'].find((flag) => flags.includes(flag))
-  return counting !== undefined && /^\d+$/.test(first) ? `did you mean --${counting} ${first}?` : null
+  const meant = flagForNumber(first).find((flag) => flags.includes(flag))
+  return meant === undefined ? null : `did you mean --${meant} ${first}?`
+}
+
+/** Flags that a bare number (`prune RUN 3`) or a bare age (`gc . 30d`) may be for, the likeliest first. */
+function flagForNumber(word: string): readonly string[] {
+  if (/^\d+$/.test(word)) return ['keep', 'num', 'limit']
+  return parseDuration(word) === undefined ? [] : ['older-than']
 }
 
 /** The flags or the values that were meant, perhaps; printed only. */
