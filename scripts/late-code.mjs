@@ -209,6 +209,8 @@ function markLate(declarations, uses, usual) {
     const reached = uses.filter((use) => use.to !== undefined && isUseReached(use, isReached))
     const usesFrom = new Map()
     for (const use of reached) usesFrom.set(use.from, [...(usesFrom.get(use.from) ?? []), use])
+    const isAsked = ({ name, node }) => stage > 0 && name?.startsWith('exports.') && isReached(getterStart(node))
+    for (const one of declarations) if (one.stage > stage && isAsked(one)) one.stage = stage
     const left = declarations.filter((one) => one.stage <= stage)
     for (let one = left.pop(); one !== undefined; one = left.pop()) {
       for (const { to } of usesFrom.get(one) ?? []) {
@@ -218,6 +220,11 @@ function markLate(declarations, uses, usual) {
       }
     }
   }
+}
+
+/** Where the body of an export's function begins, which runs when another part asks for it. */
+function getterStart({ expression }) {
+  return expression.arguments[2].properties.find(({ key }) => key.name === 'get').value.body.start
 }
 
 /** The one export that is there before all else is asked for. */
@@ -256,10 +263,14 @@ function print(text, declarations, uses, files) {
     ]
     return { stage, file, given, values, accessors }
   })
+  const exported = declarations.filter(({ stage, name }) => stage === files.length && name?.startsWith('exports.'))
   const now = `
     ${textsOf(0).join('\n')}
     ${stages.map(loaderText).join('\n')}
-    function $late() { ${stages.map(({ stage }) => `$late${stage}();`).join(' ')} return exports }
+    ${openerText(
+      files.length,
+      exported.map(({ name }) => name.slice('exports.'.length)),
+    )}
     exports.$late = $late;`
   const late = stages.map(
     ({ stage, given, values }) => `
@@ -270,6 +281,24 @@ function print(text, declarations, uses, files) {
     }`,
   )
   return { now, late }
+}
+
+/** `$late()` gives all exports to other parts. Those in the last file are there when they are first asked for. */
+function openerText(last, exported) {
+  if (last === 1) return 'function $late() { $late1(); return exports }'
+  const others = Array.from({ length: last - 1 }, (_, index) => `$late${index + 1}();`)
+  return `
+    var $isOpen;
+    function $late() {
+      ${others.join(' ')}
+      if ($isOpen || $isMade${last}) return exports;
+      $isOpen = true;
+      for (const name of ${JSON.stringify(exported.join(' '))}.split(' '))
+        Object.defineProperty(exports, name, {
+          enumerable: true, configurable: true, get: function () { $late${last}(); return exports[name] }
+        });
+      return exports
+    }`
 }
 
 /** `$late1()` has what is in the first file made, where it is not yet, and `$name` is what is called so there. */

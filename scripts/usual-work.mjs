@@ -24,8 +24,21 @@ const works = (run, metric) => [
     ['find', run, '--min', metric],
     ['find', dirname(run)],
   ],
-  [['list', run]],
+  [
+    ['list', run],
+    ['__complete', 'bash', '1', '../', 'list'],
+    ['__complete', 'bash', '2', '', 'list', '--min'],
+  ],
 ]
+
+/** As much of dist/completion.json, which is made later, as what is completed here. */
+const spec = {
+  list: {
+    summary: '',
+    args: [{ name: 'run', multiple: false }],
+    flags: { min: { takesValue: true, description: '' } },
+  },
+}
 
 /** More than are looked at in one go: what a large run needs besides must not have all else made for it. */
 const checkpoints = 300
@@ -33,7 +46,8 @@ const checkpoints = 300
 /** Takes the place of bin/run.js, with Node's own modules. */
 const starter = `
   const [, folder, ...args] = process.argv
-  require(folder + '/cli.cjs').main(args, { root: folder, version: '0.0.0', readSpec: () => ({}) })
+  const readSpec = () => (${JSON.stringify(spec)})
+  require(folder + '/cli.cjs').main(args, { root: folder, version: '0.0.0', readSpec })
 `
 
 /**

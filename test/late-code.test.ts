@@ -185,4 +185,19 @@ describe('code that the usual work does not come to', () => {
     expect(other['$late']?.()).toBe(other)
     expect(files).toEqual(['0', '1'])
   })
+
+  it('gives the exports that a less usual work asks for without the rest of it', () => {
+    const ofName = (name: string, mark: string) =>
+      `function ${name}() { return "${name}"; }${mark}\nObject.defineProperty(exports, "${name}", { enumerable: true, get: function () { return ${name}; } });${mark}`
+    const text = [ofName('main', ' // first'), ofName('some', ' // second'), ofName('other', '')].join('\n')
+    const [isFirst, isSecond] = [inLinesMarked(text, 'first'), inLinesMarked(text, 'second')]
+    const files: string[] = []
+    const exports = runSplit(withLateCode(text, [isFirst, isSecond], ['0', '1']), (file) => files.push(file))
+    const open = exports['$late']?.() as Exports
+    expect(open['some']?.()).toBe('some')
+    expect([files, Object.keys(open)]).toEqual([['0'], ['main', '$late', 'some', 'other']])
+    expect(open['other']?.()).toBe('other')
+    expect(exports['$late']?.()).toBe(open)
+    expect(files).toEqual(['0', '1'])
+  })
 })
