@@ -55,7 +55,7 @@ describe('ckpt find', () => {
     const closed = makeRun(epochs(3))
     const meta = join(closed, nameOf(3), 'CKPT.yaml')
     chmodSync(meta, 0)
-    chmodSync(dirname(closed), 0o755)
+    for (const folder of [dirname(dirname(closed)), dirname(closed)]) chmodSync(folder, 0o755)
     const got = await asUser(() => ckpt(['find', closed, '--min', 'WER']))
     expect(got).toMatchObject({ status: 0, stdout: `${join(closed, nameOf(2))}\n` })
     expect(got.stderr).toContain(`passed over ${nameOf(3)}, whose values are not known: unreadable: CKPT.yaml`)
