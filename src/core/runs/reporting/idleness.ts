@@ -2,7 +2,8 @@
 import { attemptsOf, readJournal } from '../../changes/journal/index.js'
 import { stateFolderOf } from '../../changes/state/index.js'
 import { listFiles, prefixOf } from '../../checkpoints/layouts/index.js'
-import { timeOf, type Run } from '../../checkpoint.js'
+import { timeOf, type Finding, type Run } from '../../checkpoint.js'
+import { CkptError } from '../../errors.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { StateLocation } from '../opening/run-with-state.js'
 
@@ -29,7 +30,10 @@ export function lastTouchOf({ lastWrite, lastJob }: Idleness): number | null {
   return times.length === 0 ? null : Math.max(...times)
 }
 
-/** Takes a stat of each file of the run. Throws CkptError where what ckpt remembers of the run cannot be read. */
+/**
+ * Takes a stat of each file of the run. Throws CkptError where what ckpt remembers of the run cannot be read, and where no
+ * file tells when it was written to, for the system refuses to look.
+ */
 export async function idlenessOf(storage: ReadStorage, run: Run, stateLocation: StateLocation): Promise<Idleness> {
   const [folder] = await storage.stat([run.path])
   return {
@@ -40,19 +44,27 @@ export async function idlenessOf(storage: ReadStorage, run: Run, stateLocation: 
 }
 
 async function lastWriteOf(storage: ReadStorage, run: Run): Promise<number | null> {
-  let newest: number | null = null
+  let newest = Number.NEGATIVE_INFINITY
   const take = (time: number | null | undefined): void => {
-    if (time !== null && time !== undefined && time > (newest ?? Number.NEGATIVE_INFINITY)) newest = time
+    if (time !== null && time !== undefined) newest = Math.max(newest, time)
   }
-  for (const [checkpoint, { files }] of await listFiles(storage, run.checkpoints)) {
+  let refused: Finding | undefined
+  for (const [checkpoint, { files, findings }] of await listFiles(storage, run.checkpoints)) {
     for (const { stat } of files) take(stat?.modified)
     if (files.every(({ stat }) => stat === null)) take(timeOf(checkpoint))
+    refused ??= findings.find(({ grade }) => grade === 'unreadable')
   }
   const [entries] = await storage.list([run.path])
   const beside = entries?.ok === true ? entries.value.filter(({ kind }) => kind === 'file') : []
   const stats = await storage.stat(beside.map(({ name }) => prefixOf(run.path) + name))
   for (const stat of stats) take(stat.ok ? stat.value.modified : null)
-  return newest
+  if (newest > Number.NEGATIVE_INFINITY) return newest
+  if (refused !== undefined) throw new CkptError('system', describeRefusal(refused))
+  return null
+}
+
+function describeRefusal({ file, reason }: Finding): string {
+  return `when it was written to last is unknown: ${file === undefined ? '' : `${file}: `}${reason}`
 }
 
 async function lastJobOf(
