@@ -289,7 +289,7 @@ export interface TableSource {
 /** A log in a notation of its own: the row whose `by` is the checkpoint's own has its facts. */
 export interface RowsSource {
   readonly from: 'rows'
-  /** As in `TableSource`; of several files the first that has a row. */
+  /** As in `TableSource`; of several files the first that has a row. With a `*` where no other is there, and one alone. */
   readonly beside: readonly string[]
   readonly by: 'step' | 'epoch'
   /** Throws FormatError. */

@@ -9,6 +9,8 @@ it.each([
   ['run2_v1.5-ck_6', 6],
   ['vit.b16_0.25', 0.25],
   ['m3', 3],
+  ['400', 400],
+  ['model.12', 12],
 ])('a file of flax may have any prefix: %s', async (name, step) => {
   const root = makeFolder()
   cpSync(join(fixtures, 'weights-alone/flax/checkpoint_4'), join(root, name))

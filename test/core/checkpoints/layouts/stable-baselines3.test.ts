@@ -57,6 +57,20 @@ describe('an archive of Stable-Baselines3', () => {
     ])
   })
 
+  it('has its reward from a folder of any other name beside its own, where that is the only one', async () => {
+    const root = makeFolder()
+    const from = join(fixtures, 'variants/stable_baselines3-evaluations/run')
+    cpSync(join(from, 'best_model.zip'), join(root, 'best_agent/best_model.zip'))
+    cpSync(join(from, 'evaluations.npz'), join(root, 'eval_logs/evaluations.npz'))
+    const rewards = async () =>
+      (await findRuns(localStorage(), root)).flatMap(({ checkpoints }) =>
+        checkpoints.map(({ meta }) => typeof meta.get('mean_reward')),
+      )
+    expect(await rewards()).toEqual(['number'])
+    cpSync(join(from, 'evaluations.npz'), join(root, 'other_logs/evaluations.npz'))
+    expect(await rewards()).toEqual(['undefined'])
+  })
+
   it('is partial without its weights', async () => {
     const root = makeFolder()
     write(root, { 'rl_model_452_steps.zip': makeZip([data, version]) })

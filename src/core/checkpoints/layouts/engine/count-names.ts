@@ -22,6 +22,9 @@ const names: Readonly<Record<'step' | 'epoch', readonly string[]>> = {
 /** All of them. */
 export const countNames: ReadonlySet<string> = new Set(Object.values(names).flat())
 
+/** What scripts save beside their metrics. */
+export const noMetrics = /^(version|seed|world_size|rank|lr|learning_rate|training|(.*\.)?num_batches_tracked|_.*)$/
+
 /** `step` and `epoch`, where one of the usual names tells them: for `pick`. */
 export function countsIn(meta: Meta): Meta {
   const found = new Map<string, MetaValue>()

@@ -95,7 +95,10 @@ async function joinRows(
 ): Promise<void> {
   const found = new Map<number, Meta>()
   const paths = new Set<string>()
-  for (const pattern of beside) for (const path of await filesBeside(storage, folder, pattern)) paths.add(path)
+  for (const pattern of beside) {
+    const named = await filesBeside(storage, folder, pattern)
+    if (!pattern.includes('*') || (paths.size === 0 && named.length === 1)) for (const path of named) paths.add(path)
+  }
   for (const path of paths) {
     await withOpener(storage, async (opener) => {
       try {

@@ -48,8 +48,6 @@ const trees: Has = {
   test: async (unit, io) => beginsWith(await (await io.look(unit.path)).head(), 'tree\nversion='),
 }
 
-const treesFacts: readonly FactSource[] = [{ from: 'text', pick: roundsDone, limit: 256 << 20 }]
-
 export const lightgbm: LayoutSpec = {
   id: 'lightgbm',
   title: 'LightGBM',
@@ -59,14 +57,7 @@ export const lightgbm: LayoutSpec = {
       kind: 'file',
       name: /\.snapshot_iter_\d+$|^[\w.-]*(?:model|lgb|lightgbm|gbm|booster)[\w.-]*\.(?:txt|model|lgb)$|\.(?:lgb|lgbm|gbm|lightgbm)$/i,
       proof: { sure: [trees] },
-      facts: treesFacts,
-    },
-    {
-      kind: 'file',
-      // What snapshots are named after may be called anything (`output_model`).
-      name: /^[\w.-]+\.txt$/,
-      proof: { sure: [{ all: [{ beside: /\.snapshot_iter_\d+$/ }, trees] }] },
-      facts: treesFacts,
+      facts: [{ from: 'text', pick: roundsDone, limit: 256 << 20 }],
     },
   ],
 }

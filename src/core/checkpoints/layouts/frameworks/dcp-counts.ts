@@ -1,6 +1,6 @@
 /**
- * The step and the epoch that a script saved with torch.distributed.checkpoint beside the model: numbers, or tensors of
- * one element, each a file of torch.save within a `.distcp`, where `.metadata` says.
+ * The step, the epoch and the metrics that a script saved with torch.distributed.checkpoint beside the model: numbers, or
+ * tensors of one element, each a file of torch.save within a `.distcp`, where `.metadata` says.
  */
 import { dirname, join } from 'node:path'
 import type { Meta, MetaValue } from '../../../checkpoint.js'
@@ -10,8 +10,9 @@ import { readDcpMetadata, type DcpBlob, type DcpMetadata } from '../../../format
 import { openTorchObject } from '../../../formats/torch/object.js'
 import { groupBy } from '../../../grouped.js'
 import { sourceOf, withFile } from '../../../storage/file-source.js'
-import { countNames, countsIn } from '../engine/count-names.js'
+import { countNames, countsIn, noMetrics } from '../engine/count-names.js'
 import type { FileLook, LayoutIo, Unit } from '../spec.js'
+import { directionOf } from '../../meta/index.js'
 import { resumeKeysIn } from './dcp-keys.js'
 import { byteText } from '../../../formats/text/text.js'
 
@@ -22,14 +23,14 @@ const largestNumber = 1 << 14
 /** Entries that are looked into. */
 const mostNumbers = 16
 
-/** Of `.metadata`: whether anything but the model was saved, and the counts that were. Throws FormatError, StorageError. */
-export async function countsOfDcp(look: FileLook, _: Unit, known: Meta, io: LayoutIo): Promise<Meta> {
+/** Of `.metadata`: whether anything but the model was saved, and the counts and metrics that were. Throws FormatError, StorageError. */
+export async function countsOfDcp(look: FileLook, _: Unit, __: Meta, io: LayoutIo): Promise<Meta> {
   const bytes = await look.bytes(largestMetadata)
   const resumable = resumeKeysIn(new Map([['text', byteText(bytes)]]))
-  if (known.has('step') && known.has('epoch')) return resumable
   try {
     const numbers = await readNumbers(io, dirname(look.path), numbersOf(readDcpMetadata(bytes)).slice(0, mostNumbers))
-    return new Map([...resumable, ...countsIn(numbers)])
+    const metrics = [...numbers].filter(([name]) => !countNames.has(name))
+    return new Map([...resumable, ...metrics, ...countsIn(numbers)])
   } catch (error) {
     // Health reports what is wrong with the files.
     if (error instanceof FormatError || error instanceof StorageError) return resumable
@@ -42,20 +43,30 @@ interface NumberEntry {
   readonly blob: DcpBlob
 }
 
-/** Entries that one of the usual names leads to, the shortest way first; an optimizer counts its own steps. */
+/** Counts that one of the usual names leads to, and metrics, the shortest way first; an optimizer counts its own steps. */
 function numbersOf({ objects, tensors, paths }: DcpMetadata): NumberEntry[] {
   const single = tensors.flatMap(({ name, shape, chunks }) =>
     chunks.length === 1 && shape.every((size) => size === 1) ? [{ name, blob: chunks[0]?.blob }] : [],
   )
+  const isTensor = new Set(single.map(({ name }) => name))
   return [...objects, ...single]
     .flatMap(({ name, blob }) => {
       const path = paths.get(name) ?? name.split('.')
       const last = path.at(-1) ?? ''
       const isOwn = blob !== undefined && blob.length <= largestNumber && blob.transforms.length === 0
-      if (!isOwn || !countNames.has(last) || path.some((part) => othersCount.test(part))) return []
+      const isWanted = countNames.has(last) || isMetric(path, isTensor.has(name))
+      if (!isOwn || !isWanted || path.some((part) => othersCount.test(part))) return []
       return [{ name: last, blob, depth: path.length }]
     })
     .toSorted((a, b) => a.depth - b.depth)
+}
+
+/** At the top, or in `metrics`; a tensor at the top may be a parameter of the model. */
+function isMetric(path: readonly string[], isTensor: boolean): boolean {
+  const [first = '', last = first] = path
+  if (noMetrics.test(last)) return false
+  if (path.length === 2) return first === 'metrics'
+  return path.length === 1 && (!isTensor || directionOf(first) !== undefined)
 }
 
 const othersCount = /optim|param_groups|sched|loader|sampler|scaler/i

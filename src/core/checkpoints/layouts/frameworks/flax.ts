@@ -21,8 +21,8 @@ export const flax: LayoutSpec = {
   forms: [
     {
       kind: 'file',
-      // The prefix is anyone's own, with a version in it too; not `libcudart.so.11.0`, nor a page of a manual, `ls.1`.
-      name: /^[A-Za-z](?:.*[^\d.])?(?<step>\d+(?:\.\d+)?)$/,
+      // The prefix is anyone's own, with a version in it too, or none; not `libcudart.so.11.0`.
+      name: /^(?!.*\.so\.\d)(?:[A-Za-z](?:.*[^\d.])?\.?)?(?<step>\d+(?:\.\d+)?)$/,
       proof: {
         sure: [
           {

@@ -19,7 +19,14 @@ const inside: FactSource = { from: 'look', tell: lookInto }
 /** What EvalCallback logged: `log_path` is where it saves the best, or `results` beside, as in the documentation. */
 const evaluated: FactSource = {
   from: 'rows',
-  beside: ['evaluations.npz', '../evaluations.npz', 'results/evaluations.npz', '../results/evaluations.npz'],
+  beside: [
+    'evaluations.npz',
+    '../evaluations.npz',
+    'results/evaluations.npz',
+    '../results/evaluations.npz',
+    // `log_path` under any other name.
+    '../*/evaluations.npz',
+  ],
   by: 'step',
   rows: evaluationsIn,
 }

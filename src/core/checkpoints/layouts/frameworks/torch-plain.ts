@@ -3,7 +3,7 @@
  * the training. Known by what is inside, never by the name; a TorchScript program, a bare tensor or a dict of statistics
  * is none. What counts is asked last of all layouts.
  */
-import { countsIn } from '../engine/count-names.js'
+import { countsIn, noMetrics } from '../engine/count-names.js'
 import type { LayoutSpec } from '../spec.js'
 import { holdsOptimizer, optimizerFacts } from './optimizer-paths.js'
 
@@ -23,7 +23,7 @@ export const torchPlain: LayoutSpec = {
         {
           from: 'torch',
           spread: [[], 'metrics'],
-          leave: /^(version|seed|world_size|rank|lr|learning_rate|training|(.*\.)?num_batches_tracked|_.*)$/,
+          leave: noMetrics,
           has: optimizerFacts,
           pick: countsIn,
         },
