@@ -7,7 +7,7 @@ import { printable } from './printable.js'
 import { describeDamaged, describeUnreadable, keysOfBestsGoing, pruneDocument, renderPlan } from './prune.js'
 import { nameOfRun } from './runs.js'
 import { renderTable, type Column } from './table.js'
-import { formatSize, plural } from './units.js'
+import { formatSize, plural, pluralIs } from './units.js'
 
 /** Runs that a summary lists. */
 const mostListed = 20
@@ -80,7 +80,7 @@ export async function renderManyPlans({ planned, leftAlone }: ManyPlans, view: M
     ...(more > 0 ? [paint('faint', `… and ${more} more runs: --all shows them`)] : []),
     ...(all ? sorted.flatMap(({ run, plan }) => ['', ...renderPlan(run, plan, view)]).concat('') : []),
     ...leftAlone.map((one) => paint('warning', describeLeftAlone(one, view))),
-    paint('title', describeSum(planned)),
+    paint('title', describeSum(planned, leftAlone.length)),
   ]
 }
 
@@ -116,7 +116,10 @@ function nameOf(path: string, { root, output: { isTerminal } }: ManyView): strin
   return printable(nameOfRun(path, { root, isTerminal }))
 }
 
-function describeSum(planned: readonly PlannedRun[]): string {
+function describeSum(planned: readonly PlannedRun[], leftAlone: number): string {
+  if (planned.length === 0) {
+    return leftAlone === 0 ? 'nothing to do' : `nothing to do: ${pluralIs(leftAlone, 'run')} left alone`
+  }
   const { stay, stayBytes, go, goBytes } = totalOf(planned)
   const losing = planned.filter(({ plan }) => plan.remove.length > 0).length
   return (

@@ -1,6 +1,6 @@
 /** What is said once many runs were pruned. */
 import { expect, it } from 'vitest'
-import { renderManyDone } from '../../src/render/prune-many.js'
+import { renderManyDone, renderManyPlans } from '../../src/render/prune-many.js'
 
 type Done = Parameters<typeof renderManyDone>[0][number]
 
@@ -18,4 +18,11 @@ it('counts the runs that lost something, and tells of no space where nothing wen
   expect(renderManyDone([done(1), done(0)], false, plain)).toEqual(['removed 1 checkpoint of 1 run, 1 kB freed'])
   expect(renderManyDone([done(0), done(0)], true, plain)).toEqual(['nothing was moved'])
   expect(renderManyDone([done(0)], false, plain)).toEqual(['nothing was removed'])
+})
+
+it('sums up no plans where every run is left alone', async () => {
+  const leftAlone = ['/exp/a', '/exp/b'].map((run) => ({ run, reason: 'a job runs in it' }))
+  const view = { root: '/exp', now: 0, all: false, output: plain } as unknown as Parameters<typeof renderManyPlans>[1]
+  const lines = await renderManyPlans({ planned: [], leftAlone }, view)
+  expect(lines.at(-1)).toBe('nothing to do: 2 runs are left alone')
 })
