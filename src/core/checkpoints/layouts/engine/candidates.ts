@@ -3,6 +3,7 @@ import { sep } from 'node:path'
 import type { Finding } from '../../../checkpoint.js'
 import type { DirectoryEntry, ReadStorage } from '../../../storage/storage.js'
 import { compareNatural } from '../../../formats/text/natural-order.js'
+import { addTo } from '../../../grouped.js'
 import { compareText, findingOf, findNoFiles, foldersOfTools, prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import type { Form, LayoutSpec } from '../spec.js'
@@ -217,12 +218,17 @@ async function lookBelow(
     }
   })
   const listings = await storage.list(wanted.map(({ path }) => path))
-  wanted.forEach(({ index, name }, at) => {
-    const [listing, candidate] = [listings[at], candidates[index]]
-    if (listing?.ok !== true || candidate === undefined || candidate === null) return
-    const inside = listing.value.map((entry): DirectoryEntry => ({ name: `${name}/${entry.name}`, kind: entry.kind }))
-    candidates[index] = { ...candidate, entries: [...candidate.entries, ...inside] }
-  })
+  const below = new Map<number, DirectoryEntry[]>()
+  for (const [at, { index, name }] of wanted.entries()) {
+    const listing = listings[at]
+    if (listing?.ok !== true) continue
+    for (const entry of listing.value) addTo(below, index, { name: `${name}/${entry.name}`, kind: entry.kind })
+  }
+  // Once for all folders in it, of which there may be thousands.
+  for (const [index, inside] of below) {
+    const candidate = candidates[index] ?? null
+    if (candidate !== null) candidates[index] = { ...candidate, entries: candidate.entries.concat(inside) }
+  }
 }
 
 /** Tells which entries lead to no file; links and special files only are looked at. */

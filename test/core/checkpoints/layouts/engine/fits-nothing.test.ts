@@ -91,3 +91,17 @@ describe('a folder whose names fit nothing', () => {
     expect(recalled).toEqual([root, join(root, 'run')])
   })
 })
+
+it("a folder under a checkpoint's name with tens of thousands of folders in it is gone through once", async () => {
+  const folders = Array.from({ length: 50_000 }, (_, index): DirectoryEntry => ({
+    name: `s${index}`,
+    kind: 'directory',
+  }))
+  const list = (paths: readonly string[]) =>
+    Promise.resolve(
+      paths.map((path) => ({ ok: true as const, value: path === '/exp/100' ? folders : filesOf(['a.jpg', 'b.jpg']) })),
+    )
+  const storage = { ...localStorage(), list }
+  // Each time that all names found so far were copied again, a billion of them would be.
+  expect(await scanSpecs(storage, { path: '/exp', entries: [{ name: '100', kind: 'directory' }] }, specs)).toEqual([])
+})
