@@ -45,6 +45,7 @@ import {
 import type { ReadStorage } from '../../storage/storage.js'
 import { arrange, namesInOrders, type Query } from '../opening/rank-and-filter.js'
 import { bytesOf } from './disk-use.js'
+import { withEqualFolders } from './equal-folders.js'
 import { planPointerChanges, toPointed, type Pointed } from './update-pointers.js'
 import { withChoices, type ByHand } from './plan-by-hand.js'
 import { PlanChecks, type Writers } from './plan-checks.js'
@@ -179,7 +180,8 @@ async function decide(
   const request = await sparingSetAside(storage, run, asked, context)
   const looks = await lastLooksFor(storage, run, request, context)
   const led = await namesOfLinks(storage, run)
-  let examined = known ?? (await examineAll(storage, run, request, context))
+  const there = known ?? (await examineAll(storage, run, request, context))
+  let examined = await withEqualFolders(storage, there, context.signal)
   for (;;) {
     const draft = await makeDraft(storage, run, request, context, { examined, changing: looks.changing, led })
     await refuseUnmet(storage, draft.plan, request)
