@@ -223,6 +223,13 @@ export interface TrainingMarks {
   readonly log: readonly LogMark[]
   /** By what it is (`batch size`), what does not change while a training goes on. */
   readonly settings: ReadonlyMap<string, string>
+  /**
+   * By what saves them (a callback of Lightning's), the names that it kept when it saved this one, this one's among them. It
+   * removes what it no longer keeps. Absent: not known.
+   */
+  readonly kept?: ReadonlyMap<string, ReadonlySet<string>>
+  /** The epoch, from 0, that it was saved in, and how many batches all epochs before that had together. */
+  readonly epochStart?: { readonly epoch: number; readonly batches: number }
   /** Equal for equal weights: two of one step with other ones are not of one training. Absent: not compared. */
   readonly weights?: string
 }

@@ -48,6 +48,9 @@ function isContradicting(earlier: readonly Counted[], later: readonly Counted[])
   return (
     haveOtherSettings(earlier, later) ||
     haveOtherWeights(earlier, later) ||
+    epochsStartElsewhere(earlier, later) ||
+    areNotKept(earlier, later) ||
+    areNotKept(later, earlier) ||
     epochsFall(earlier, later) ||
     epochsFall(later, earlier)
   )
@@ -58,6 +61,24 @@ function haveOtherWeights(earlier: readonly Counted[], later: readonly Counted[]
   return later.some((one) => {
     const other = known.get(one.count)
     return other !== undefined && differs(weightsOf(other), weightsOf(one))
+  })
+}
+
+/** True where one epoch began after another number of batches. */
+function epochsStartElsewhere(earlier: readonly Counted[], later: readonly Counted[]): boolean {
+  const startsOf = (all: readonly Counted[]) => all.flatMap(({ checkpoint }) => checkpoint.training?.epochStart ?? [])
+  const known = new Map(startsOf(earlier).map(({ epoch, batches }) => [epoch, batches]))
+  return startsOf(later).some(({ epoch, batches }) => (known.get(epoch) ?? batches) !== batches)
+}
+
+/** True where what saved one of `high` kept none that has fewer steps and is still there: it would have been removed. */
+function areNotKept(low: readonly Counted[], high: readonly Counted[]): boolean {
+  return high.some(({ checkpoint: { training: { kept } = {} }, count }) => {
+    if (kept === undefined) return false
+    return low.some(({ checkpoint: { name, training }, count: before }) => {
+      if (before >= count) return false
+      return [...(training?.kept ?? [])].some(([key, own]) => own.has(name) && kept.get(key)?.has(name) === false)
+    })
   })
 }
 

@@ -142,6 +142,8 @@ export interface Facts {
   /** By the callbacks' keys. */
   readonly callbacks?: ReadonlyMap<string | Global, Python> | undefined
   readonly hyperParameters?: Python
+  /** The state of its loops. */
+  readonly loops?: Python
   readonly version?: string
 }
 
@@ -152,6 +154,7 @@ export function lightningFile({
   weights = [step],
   callbacks,
   hyperParameters,
+  loops,
   version = '2.2.5',
 }: Facts): Buffer {
   return torchFile(
@@ -162,6 +165,7 @@ export function lightningFile({
       state_dict: dict({ 'net.weight': tensor(...weights) }),
       ...(callbacks === undefined ? {} : { callbacks }),
       ...(hyperParameters === undefined ? {} : { hyper_parameters: hyperParameters }),
+      ...(loops === undefined ? {} : { loops }),
     }),
   )
 }

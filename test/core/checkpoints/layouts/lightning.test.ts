@@ -177,6 +177,32 @@ describe('Lightning checkpoints', () => {
     ])
   })
 
+  it('tell of two trainings with no step in common by what their callback kept, or how long their epochs are', async () => {
+    const kept = (names: readonly string[]) =>
+      monitoring('val_loss', 'min', Object.fromEntries(names.map((name, index) => [name, index])))
+    const progress = (all: number, current: number) =>
+      dict({ total: dict({ ready: all }), current: dict({ ready: current }) })
+    const loops = (epoch: number, length: number) =>
+      dict({
+        fit_loop: dict({
+          'epoch_loop.batch_progress': progress((epoch + 1) * length, length),
+          epoch_progress: progress(epoch + 1, epoch + 1),
+        }),
+      })
+    const scanned = await scan(
+      write(makeFolder(), {
+        'a.ckpt': lightningFile({ step: 20, callbacks: kept(['a.ckpt', 'b.ckpt']), loops: loops(1, 10) }),
+        'c.ckpt': lightningFile({ step: 14, loops: loops(1, 7) }),
+        'd.ckpt': lightningFile({ step: 15, callbacks: kept(['e.ckpt']) }),
+      }),
+    )
+    expect(scanned['a.ckpt']?.training).toMatchObject({ epochStart: { epoch: 1, batches: 10 } })
+    expect([...(scanned['a.ckpt']?.training?.kept?.values() ?? [])]).toEqual([new Set(['a.ckpt', 'b.ckpt'])])
+    expect(scanned['c.ckpt']?.training?.epochStart).toEqual({ epoch: 1, batches: 7 })
+    // It does not list itself: some other checkpoint's callback state.
+    expect(scanned['d.ckpt']?.training).toBeUndefined()
+  })
+
   it('tell of two trainings by their weights at one step', async () => {
     const root = write(makeFolder(), {
       'c-step=10.ckpt': lightningFile({ step: 10, weights: [1] }),

@@ -156,6 +156,31 @@ describe('two trainings seconds apart, without times of their own', () => {
     expect(trainings(...tuned.slice(0, 2), saved('a5', 5, 9, rate(0.1)))).toHaveLength(1)
   })
 
+  it('are told apart where what saved one kept none that is still there and has fewer steps', () => {
+    const keeping = (names: readonly string[]) => ({
+      training: { log: [], settings: new Map<string, string>(), kept: new Map([['best 3', new Set(names)]]) },
+    })
+    const first = [saved('s20', 20, 0, keeping(['s20'])), saved('s30', 30, 1, keeping(['s20', 's30']))]
+    const other = [saved('s15', 15, 9, keeping(['s15'])), saved('s25', 25, 10, keeping(['s15', 's25']))]
+    expect(trainings(...first, ...other)).toEqual(['s20 s30', 's15 s25'])
+    // Copied in some order, one training's agree in that of their steps; and another callback keeps its own.
+    const copied = [20, 30, 15, 25].map((step, index) =>
+      saved(`s${step}`, step, index, keeping([15, 20, 25, 30].filter((one) => one <= step).map((one) => `s${one}`))),
+    )
+    expect(trainings(...copied)).toHaveLength(1)
+    const others = other.map((one) => ({ ...one, training: { ...one.training, kept: new Map([['all', new Set()]]) } }))
+    expect(trainings(...first, ...(others as Checkpoint[]))).toHaveLength(1)
+  })
+
+  it('are told apart where an epoch began after another number of batches', () => {
+    const begun = (epoch: number, batches: number) => ({
+      training: { log: [], settings: new Map<string, string>(), epochStart: { epoch, batches } },
+    })
+    const first = [saved('s20', 20, 0, begun(1, 10)), saved('s30', 30, 1, begun(2, 20))]
+    expect(trainings(...first, saved('s14', 14, 9, begun(1, 7)))).toEqual(['s20 s30', 's14'])
+    expect(trainings(...first, saved('s14', 14, 9, begun(1, 10)))).toHaveLength(1)
+  })
+
   it('are not seen in averages of the same steps, nor in copies', () => {
     const pairs = [10, 20, 30].flatMap((step, index) => [
       saved(`c${step}`, step, index, having(`a${step}`)),

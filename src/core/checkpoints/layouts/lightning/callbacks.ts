@@ -22,7 +22,12 @@ export interface CheckpointCallback {
   readonly currentScore: number | null
   /** Among the best there is this checkpoint itself: its path as the job saw it, and its score. */
   readonly own: { readonly path: string; readonly score: number | null } | null
+  /** What it kept then, this checkpoint among it: names inside of its folder. Empty where that is not known. */
+  readonly kept: readonly string[]
 }
+
+/** Names of one callback that a scan remembers: each checkpoint has them all. */
+const mostKept = 100
 
 /** `name` is the file's, relative to its run. Reads a few numbers of the file. */
 export async function readCallbacks(
@@ -48,16 +53,19 @@ async function readCallback(
   const scoreAt = async (field: string) => (await object.numberOf(valueAt(state, field))) ?? null
   const best = entriesOf(valueAt(state, 'best_k_models'))
   const own = best.find(([path]) => isPathOf(textOf(path), name))
+  const folder = pathAt('dirpath')
+  const kept = best.flatMap(([path]) => pathInside(textOf(path) ?? '', folder) ?? [])
   return {
     key,
     monitor: textOf(valueAt(state, 'monitor')) ?? null,
     mode: modeIn(key),
     bestPath: pathAt('best_model_path'),
     lastPath: pathAt('last_model_path'),
-    folder: pathAt('dirpath'),
+    folder,
     bestScore: await scoreAt('best_model_score'),
     currentScore: await scoreAt('current_score'),
     own: (own && { path: textOf(own[0]) ?? '', score: (await object.numberOf(own[1])) ?? null }) ?? null,
+    kept: own === undefined || kept.length < best.length || kept.length > mostKept ? [] : kept,
   }
 }
 
@@ -80,8 +88,12 @@ export function pathInside(path: string, folder: string): string | null {
 }
 
 /** As plain data. */
-export function callbackFact({ own, ...rest }: CheckpointCallback): Meta {
-  return new Map<string, MetaValue>([...Object.entries(rest), ['own', own === null ? null : [own.path, own.score]]])
+export function callbackFact({ own, kept, ...rest }: CheckpointCallback): Meta {
+  return new Map<string, MetaValue>([
+    ...Object.entries(rest),
+    ['own', own === null ? null : [own.path, own.score]],
+    ['kept', [...kept]],
+  ])
 }
 
 /** Null for what `callbackFact` never gives. */
@@ -96,7 +108,9 @@ export function callbackIn(fact: MetaValue): CheckpointCallback | null {
   if (typeof lastPath !== 'string' || typeof folder !== 'string') return null
   if (!isTextOrNull(monitor) || (mode !== null && mode !== 'min' && mode !== 'max')) return null
   if (!isNumberOrNull(bestScore) || !isNumberOrNull(currentScore) || own === undefined) return null
-  return { key, monitor, mode, bestPath, lastPath, folder, bestScore, currentScore, own }
+  const kept = textsIn(fact.get('kept'))
+  if (kept === null) return null
+  return { key, monitor, mode, bestPath, lastPath, folder, bestScore, currentScore, own, kept }
 }
 
 /** Undefined for what it never is. */
@@ -105,6 +119,13 @@ function ownIn(fact: MetaValue | undefined): CheckpointCallback['own'] | undefin
   if (!Array.isArray(fact)) return undefined
   const [path, score] = fact as readonly (MetaValue | undefined)[]
   return typeof path === 'string' && isNumberOrNull(score) ? { path, score } : undefined
+}
+
+/** Null for anything but a list of texts. */
+export function textsIn(fact: MetaValue | undefined): readonly string[] | null {
+  if (!Array.isArray(fact)) return null
+  const texts = fact as readonly MetaValue[]
+  return texts.every((one) => typeof one === 'string') ? texts : null
 }
 
 export function isNumberOrNull(value: MetaValue | undefined): value is number | null {

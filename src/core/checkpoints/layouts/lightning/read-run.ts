@@ -136,8 +136,18 @@ function readingOf({ unit, facts, state }: Saved, around: Around): Reading {
     ...(directions.size === 0 ? {} : { directions }),
     ...(sameAs === undefined ? {} : { sameAs }),
     ...(kind === 'folder' ? {} : resumingOf(state)),
-    ...(state.weights === null ? {} : { training: { log: [], settings: new Map(), weights: state.weights } }),
+    ...trainingOf(state),
   }
+}
+
+function trainingOf({ weights, callbacks, epochStart }: SavedState): Pick<Reading, 'training'> {
+  const kept = new Map(callbacks.flatMap((one) => (one.kept.length === 0 ? [] : [[one.key, new Set(one.kept)]])))
+  const marks = {
+    ...(weights === null ? {} : { weights }),
+    ...(kept.size === 0 ? {} : { kept }),
+    ...(epochStart === null ? {} : { epochStart }),
+  }
+  return Object.keys(marks).length === 0 ? {} : { training: { log: [], settings: new Map(), ...marks } }
 }
 
 /**

@@ -2,14 +2,14 @@
  * The facts that lie in a checkpoint's pickle (lightning/pytorch/trainer/connectors/checkpoint_connector.py,
  * `dump_checkpoint`), as plain data that scans remember. Headers and a few single numbers are read, never a tensor.
  */
-import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
+import { isMeta, type Meta, type MetaValue, type TrainingMarks } from '../../../checkpoint.js'
 import { crc32 } from '../../../formats/bytes/crc32.js'
 import { textOf, type PickleNode } from '../../../formats/pickle/index.js'
 import { PythonValues } from '../../../formats/python/pickle-values.js'
 import type { TorchObject } from '../../../formats/torch/object.js'
 import { tensorOf } from '../../../formats/torch/tensor.js'
 import { toMetaValue } from '../../meta/index.js'
-import { entriesOf, isTensor, valueAt } from '../engine/pickle-paths.js'
+import { entriesOf, isTensor, nodeAt, valueAt } from '../engine/pickle-paths.js'
 import { hasBeside } from '../engine/proof.js'
 import type { FileLook, LayoutIo, Question, Unit } from '../spec.js'
 import {
@@ -18,6 +18,7 @@ import {
   isNumberOrNull,
   isTextOrNull,
   readCallbacks,
+  textsIn,
   type CheckpointCallback,
 } from './callbacks.js'
 
@@ -29,6 +30,8 @@ export interface SavedState {
   readonly callbacks: readonly CheckpointCallback[]
   /** Equal for equal weights; null where the file has no checksums to tell by, or nothing asked. */
   readonly weights: string | null
+  /** As of `TrainingMarks`; null where its loops do not tell (before 1.5). */
+  readonly epochStart: NonNullable<TrainingMarks['epochStart']> | null
   /** Keys at the top: `state_dict`, `optimizer_states`, … */
   readonly contents: readonly string[]
 }
@@ -89,8 +92,20 @@ async function interpret(object: TorchObject, name: string, withWeights: boolean
     ...(hyperParameters === undefined ? [] : [['hyperParameters', hyperParameters] as const]),
     ['callbacks', callbacks.map(callbackFact)],
     ['weights', isSummed ? sumOfWeights(object) : null],
+    ['epochStart', await epochStartOf(object)],
     ['contents', entriesOf(root).flatMap(([key]) => textOf(key) ?? [])],
   ])
+}
+
+/** lightning/pytorch/loops/progress.py: of batches all and those of the epoch, of epochs those begun. */
+async function epochStartOf(object: TorchObject): Promise<MetaValue> {
+  const loop = nodeAt(object.root, ['loops', 'fit_loop'])
+  const countAt = (...path: string[]) => object.numberOf(nodeAt(loop, path))
+  const all = await countAt('epoch_loop.batch_progress', 'total', 'ready')
+  const current = await countAt('epoch_loop.batch_progress', 'current', 'ready')
+  const begun = await countAt('epoch_progress', 'current', 'ready')
+  if (all == null || current == null || begun == null || begun < 1) return null
+  return [begun - 1, all - current]
 }
 
 /** Before 1.0 the callback's facts lay beside the others, without its monitor. */
@@ -98,7 +113,7 @@ async function oldCallback(object: TorchObject): Promise<CheckpointCallback[]> {
   const bestPath = textOf(valueAt(object.root, 'checkpoint_callback_best_model_path'))
   if (bestPath === undefined) return []
   const bestScore = (await object.numberOf(valueAt(object.root, 'checkpoint_callback_best_model_score'))) ?? null
-  const unknown = { monitor: null, mode: null, lastPath: '', folder: '', currentScore: null, own: null }
+  const unknown = { monitor: null, mode: null, lastPath: '', folder: '', currentScore: null, own: null, kept: [] }
   return [{ key: 'ModelCheckpoint', bestPath, bestScore, ...unknown }]
 }
 
@@ -129,20 +144,32 @@ function savedStateIn(fact: MetaValue | undefined): SavedState | null {
   if (!isMeta(fact)) return null
   const [step, epoch] = [fact.get('step'), fact.get('epoch')]
   const [version, weights] = [fact.get('version'), fact.get('weights')]
+  const epochStart = epochStartIn(fact.get('epochStart'))
   const [contents, callbacks] = [textsIn(fact.get('contents')), callbacksIn(fact.get('callbacks'))]
   if (!isNumberOrNull(step) || !isNumberOrNull(epoch) || !isTextOrNull(version) || !isTextOrNull(weights)) return null
-  if (contents === null || callbacks === null) return null
-  return { step, epoch, version, weights, contents, callbacks, hyperParameters: fact.get('hyperParameters') }
+  if (contents === null || callbacks === null || epochStart === undefined) return null
+  return {
+    step,
+    epoch,
+    version,
+    weights,
+    epochStart,
+    contents,
+    callbacks,
+    hyperParameters: fact.get('hyperParameters'),
+  }
+}
+
+/** Undefined for what it never is. */
+function epochStartIn(fact: MetaValue | undefined): SavedState['epochStart'] | undefined {
+  if (fact === null) return null
+  if (!Array.isArray(fact)) return undefined
+  const [epoch, batches] = fact as readonly (MetaValue | undefined)[]
+  return typeof epoch === 'number' && typeof batches === 'number' ? { epoch, batches } : undefined
 }
 
 function callbacksIn(fact: MetaValue | undefined): CheckpointCallback[] | null {
   if (!Array.isArray(fact)) return null
   const callbacks = (fact as readonly MetaValue[]).map(callbackIn)
   return callbacks.every((one) => one !== null) ? callbacks : null
-}
-
-function textsIn(fact: MetaValue | undefined): readonly string[] | null {
-  if (!Array.isArray(fact)) return null
-  const texts = fact as readonly MetaValue[]
-  return texts.every((one) => typeof one === 'string') ? texts : null
 }
