@@ -75,6 +75,8 @@ export interface Member {
   readonly path: string
   /** A folder counts with all that is in it. */
   readonly kind: 'directory' | 'file'
+  /** It only says whether the rest is whole, and may be of another time: a removal has begun, or a script was taught to. */
+  readonly isMarker?: true
 }
 
 /** When a value was measured, as its framework counts: absent means that it does not say. */

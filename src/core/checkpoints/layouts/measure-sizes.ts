@@ -43,7 +43,10 @@ export async function measure(
       const one = seen.get(checkpoint)
       if (one === undefined) continue
       const folder = plainFolder(one)
-      const sizes = folder === null ? sizesOf(filesIn(checkpoint, one, targets), total) : sizesInPlain(folder, total)
+      const sizes =
+        folder === null
+          ? sizesOf(filesIn(checkpoint, one, targets), total, markersOf(checkpoint))
+          : sizesInPlain(folder, total)
       measured.push(withSizes(checkpoint, sizes))
     }
   }
@@ -335,7 +338,18 @@ function positionsIn(entries: readonly DirectoryEntry[]): ReadonlyMap<string, nu
   return positions
 }
 
-function sizesOf({ files, findings }: CheckpointFiles, together: TotalSize | undefined): Sizes {
+/** Absolute paths of what tells no time of the save. */
+function markersOf({ members }: Checkpoint): ReadonlySet<string> {
+  return members.length === 1 ? noMarkers : new Set(members.flatMap((one) => (one.isMarker === true ? [one.path] : [])))
+}
+
+const noMarkers: ReadonlySet<string> = new Set()
+
+function sizesOf(
+  { files, findings }: CheckpointFiles,
+  together: TotalSize | undefined,
+  markers: ReadonlySet<string>,
+): Sizes {
   const sizes = new Map<string, number>()
   const seen = new Set<string>()
   let total = 0
@@ -344,7 +358,7 @@ function sizesOf({ files, findings }: CheckpointFiles, together: TotalSize | und
     if (stat === null) continue
     sizes.set(path, stat.size)
     together?.add(stat)
-    newest = Math.max(newest ?? stat.modified, stat.modified)
+    if (!markers.has(path)) newest = Math.max(newest ?? stat.modified, stat.modified)
     if (stat.links > 1 && !isFirst(seen, stat)) continue
     total += stat.size
   }

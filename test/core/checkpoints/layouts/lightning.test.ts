@@ -203,6 +203,23 @@ describe('Lightning checkpoints', () => {
     expect(scanned['d.ckpt']?.training).toBeUndefined()
   })
 
+  it('are as old as their own files, whenever NeMo began to remove one and marked it for that', async () => {
+    const run = write(makeFolder(), {
+      'gpt--step=8.ckpt': lightningFile({ step: 8 }),
+      'gpt--step=12.ckpt': lightningFile({ step: 12 }),
+      'gpt--step=8-unfinished': '',
+    })
+    for (const [index, name] of ['gpt--step=8.ckpt', 'gpt--step=12.ckpt', 'gpt--step=8-unfinished'].entries())
+      utimesSync(join(run, name), 1000 * (index + 1), 1000 * (index + 1))
+    const { checkpoints } = await loadRun(storage, run)
+    const measured = await measure(storage, checkpoints)
+    expect(measured.map(({ name, modified, members }) => [name, modified, members.length])).toEqual([
+      ['gpt--step=8.ckpt', 1000, 2],
+      ['gpt--step=12.ckpt', 2000, 1],
+    ])
+    expect(byRecency(measured).trainings).toHaveLength(1)
+  })
+
   it('tell of two trainings by their weights at one step', async () => {
     const root = write(makeFolder(), {
       'c-step=10.ckpt': lightningFile({ step: 10, weights: [1] }),

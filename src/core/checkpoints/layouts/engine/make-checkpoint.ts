@@ -196,7 +196,7 @@ export function membersOf(unit: Unit): Member[] {
 function markerBeside({ folder, form, name }: Unit): Member[] {
   const marker = form.whole?.marker?.replace('{name}', name)
   if (marker === undefined || marker.includes('/') || !hasBeside(folder, marker)) return []
-  return [{ path: folder.path + sep + marker, kind: 'file' }]
+  return [{ path: folder.path + sep + marker, kind: 'file', isMarker: true }]
 }
 
 /** A group of a single file with the same name is that file. */

@@ -20,7 +20,7 @@ export async function withOwnMarkers(
     if (done.has(name)) {
       const path = paths[index]
       if (kind === 'directory' || path === undefined) return one
-      const all = [...members, { path, kind: 'file' } as const]
+      const all = [...members, { path, kind: 'file', isMarker: true } as const]
       return { ...one, members: all.sort((a, b) => compareText(a.path, b.path)) }
     }
     // A link, or a copy under another name, is as finished as what it stands for.

@@ -78,6 +78,6 @@ function markTogether(checkpoints: readonly Checkpoint[], markers: ReadonlySet<s
     // Below a rank's folder the marker is of all ranks, and no file of this one.
     const isBeside = dirname(checkpoint.path) === checkpoint.run
     const path = `${checkpoint.run}/${marker}`
-    return { ...(isBeside ? withMembers(checkpoint, [{ path, kind: 'file' }]) : checkpoint), health }
+    return { ...(isBeside ? withMembers(checkpoint, [{ path, kind: 'file', isMarker: true }]) : checkpoint), health }
   })
 }
