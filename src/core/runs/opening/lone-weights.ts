@@ -65,10 +65,18 @@ export async function orLoneFolder<T>(storage: ReadStorage, path: string, open: 
   try {
     return await open()
   } catch (error) {
-    const lone = error instanceof CkptError && error.code === 'not-found' ? await loneFolder(storage, path) : null
+    const lone = isNotFound(error) ? await loneFolder(storage, path) : null
     if (lone === null) throw error
-    return lone
+    // Beside a trainer that keeps the last few, all that a slow look had listed may be gone: what is new is a run.
+    return open().catch((again: unknown) => {
+      if (!isNotFound(again)) throw again
+      return lone
+    })
   }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof CkptError && error.code === 'not-found'
 }
 
 /** Folders within that are looked into: a pipeline has some ten. */

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
-import { findPacked, loneFile, loneFolder } from '../../../../src/core/runs/opening/lone-weights.js'
+import { findPacked, loneFile, loneFolder, orLoneFolder } from '../../../../src/core/runs/opening/lone-weights.js'
 import { makeZip } from '../../formats/archives/zip-bytes.js'
+import { openRun } from '../../../../src/core/runs/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
+import type { ReadStorage } from '../../../../src/core/storage/storage.js'
 
 const storage = localStorage()
 let folder = ''
@@ -29,6 +31,24 @@ function write(name: string, bytes: string | Uint8Array): string {
   fs.writeFileSync(path, bytes)
   return path
 }
+
+it('a run of which all that was listed went before it was looked at, and others came, is no folder of weights', async () => {
+  const run = join(folder, 'save')
+  write('save/CKPT+1/CKPT.yaml', 'unixtime: 1.0\n')
+  write('save/CKPT+1/model.ckpt', 'weights')
+  let lists = 0
+  // As a trainer that keeps the last one, whenever somebody has listed the run.
+  const rotating: ReadStorage = {
+    ...storage,
+    list: async (paths) => {
+      const listed = await storage.list(paths)
+      if (paths.includes(run) && (lists += 1) === 1) fs.renameSync(join(run, 'CKPT+1'), join(run, 'CKPT+2'))
+      return listed
+    },
+  }
+  const found = await orLoneFolder(rotating, run, () => openRun(rotating, run))
+  expect('checkpoints' in found && found.checkpoints.map(({ name }) => name)).toEqual(['CKPT+2'])
+})
 
 it('a file that is one long hole is left at once when it is asked for', async () => {
   const path = write('hole.safetensors', '')
