@@ -10,10 +10,13 @@ export function withUnknownValues(
   ranked: readonly Checkpoint[],
   names: readonly string[],
 ): readonly Checkpoint[] {
-  const known = names.filter((name) => all.some(({ meta }) => meta.has(name)))
-  if (known.length === 0) return []
+  // Mostly all are ranked, and ten thousand need not be asked for what they know.
+  if (names.length === 0 || ranked.length === all.length) return []
   const taken = new Set(ranked)
-  return all.filter((one) => hidesValues(one) && !taken.has(one) && known.some((name) => !one.meta.has(name)))
+  const hidden = all.filter((one) => !taken.has(one) && hidesValues(one))
+  if (hidden.length === 0) return []
+  const known = names.filter((name) => all.some(({ meta }) => meta.has(name)))
+  return hidden.filter(({ meta }) => known.some((name) => !meta.has(name)))
 }
 
 /** One that is still being written, or lacks a file, has told what it knows. */
