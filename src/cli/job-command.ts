@@ -4,6 +4,8 @@ import type { Description } from './command-line/described-command.js'
 import { CkptError } from '../core/errors.js'
 
 export abstract class JobCommand<T extends Description> extends BaseCommand<T> {
+  static override looksDeep = true
+
   /** What stands after `--`. */
   protected command: readonly string[] = []
 

@@ -275,6 +275,16 @@ describe('a pickle of hundreds of thousands of settings', () => {
   })
 })
 
+describe('a pickle of one object that is given an item hundreds of thousands of times', () => {
+  it('is looked at within bounds before a job starts', async () => {
+    const run = temporaryDirectory()
+    const data = Buffer.from(`\x80\x02ccollections\nOrderedDict\n)R${'(U\x01aNu'.repeat(700_000)}.`, 'latin1')
+    writeFileSync(join(run, 'checkpoint_1.pth.tar'), makeZip([{ name: 'archive/data.pkl', data }]))
+    await bounded('run', run, '--', 'true')
+    await bounded('recover', run, '--', 'true')
+  })
+})
+
 describe('thousands of small files of torch', () => {
   const head = '\x80\x02}(X\x11\0\0\0pytorch-lightningK\x01X\x0b\0\0\0global_stepK\x05u'
   const archive = (pickle: Buffer, deflate: boolean) => makeZip([{ name: 'archive/data.pkl', data: pickle, deflate }])
