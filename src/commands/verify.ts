@@ -157,8 +157,8 @@ names is no checkpoint's. docs/health.md says what is checked, and every message
       return runs.map((run) => ({ run, which: null }))
     }
     // A folder of weights is not a run, and is graded all the same.
-    const named = await orLoneFolder(this.storage, path, () =>
-      openNamed(this.reading, argument, baseOf(argument), stateLocation),
+    const named = await orLoneFolder(this.storage, path, (again) =>
+      openNamed(again ? this.storage : this.reading, argument, baseOf(argument), stateLocation),
     )
     if (!('kind' in named)) return [{ run: named.run, which: [named.checkpoint] }]
     if (named.kind === 'run') return [{ run: named.run, which: null }]

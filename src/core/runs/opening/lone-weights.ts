@@ -59,16 +59,20 @@ export async function loneFolder(storage: ReadStorage, path: string): Promise<Lo
 
 /**
  * What `open` gives; where it finds nothing and `path` (absolute) is a folder of weights, that. Throws as `open` does
- * where it is none.
+ * where it is none. It is called `again` for a second look, which what it remembers of the first would spoil.
  */
-export async function orLoneFolder<T>(storage: ReadStorage, path: string, open: () => Promise<T>): Promise<T | Lone> {
+export async function orLoneFolder<T>(
+  storage: ReadStorage,
+  path: string,
+  open: (again: boolean) => Promise<T>,
+): Promise<T | Lone> {
   try {
-    return await open()
+    return await open(false)
   } catch (error) {
     const lone = isNotFound(error) ? await loneFolder(storage, path) : null
     if (lone === null) throw error
     // Beside a trainer that keeps the last few, all that a slow look had listed may be gone: what is new is a run.
-    return open().catch((again: unknown) => {
+    return open(true).catch((again: unknown) => {
       if (!isNotFound(again)) throw again
       return lone
     })
