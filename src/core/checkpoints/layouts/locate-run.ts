@@ -5,7 +5,7 @@ import { isDownloadCache } from './download-caches.js'
 import { onFileSystemOf } from './folders.js'
 import { foldersIn } from './walk.js'
 import type { Folder } from './layout.js'
-import { holdsCheckpoint, scanFolder } from './scan.js'
+import { holdsCheckpoint, namesTellOfCheckpoint, scanFolder } from './scan.js'
 import { ScanTree } from './scan-tree.js'
 
 /** The most folders that are searched: a folder with more below it does not stand for a single run. */
@@ -21,7 +21,7 @@ export async function locateRun(storage: ReadStorage, path: string): Promise<str
   const [listing] = await tree.list([path])
   // Without a folder in it there is no other, whatever lies in it.
   if (listing?.ok === true && foldersIn({ path, entries: listing.value }).length === 0) return path
-  for await (const found of locateRuns(tree, path, { most: mostFolders, holds: holdsCheckpoint })) return found
+  for await (const found of locateRuns(tree, path, { most: mostFolders, holds: holdsAny })) return found
   return path
 }
 
@@ -31,7 +31,7 @@ export interface LocateBounds {
   /** Of the folders in `path` only those whose names begin so are looked at. */
   readonly begun?: string
   /** Whether a folder is one of them; told from a few of its entries where it is left out. */
-  readonly holds?: typeof holdsCheckpoint
+  readonly holds?: (storage: ReadStorage, folder: Folder) => Promise<boolean>
 }
 
 /**
@@ -69,6 +69,12 @@ async function isRun(storage: ReadStorage, { path, entries }: Folder): Promise<b
     if (await holdsCheckpoint(storage, { path, entries: entries.slice(start, start + count) })) return true
   }
   return false
+}
+
+/** Where the first names do not tell, all is looked into: what opens the run finds it known. */
+async function holdsAny(storage: ReadStorage, folder: Folder): Promise<boolean> {
+  const few = { path: folder.path, entries: folder.entries.slice(0, 16) }
+  return (await namesTellOfCheckpoint(storage, few)) === true || holdsCheckpoint(storage, folder)
 }
 
 /**

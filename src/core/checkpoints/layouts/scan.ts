@@ -28,7 +28,12 @@ export function holdsNone(folder: Folder): boolean {
 /** Whether there are any. */
 export async function holdsCheckpoint(storage: ReadStorage, folder: Folder): Promise<boolean> {
   const tree = ScanTree.over(storage)
-  return (await holdsByNames(tree, folder, knownSpecs())) ?? (await scanFolder(tree, folder)).length > 0
+  return (await namesTellOfCheckpoint(tree, folder)) ?? (await scanFolder(tree, folder)).length > 0
+}
+
+/** The same by names alone; null where these do not tell. */
+export function namesTellOfCheckpoint(storage: ReadStorage, folder: Folder): Promise<boolean | null> {
+  return holdsByNames(storage, folder, knownSpecs())
 }
 
 /**
