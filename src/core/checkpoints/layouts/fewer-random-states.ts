@@ -1,6 +1,7 @@
 /** Compares the random states that each process saved beside the others' (`random_states_<rank>.pkl`). */
 import { basename } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
+import type { Alike } from './alike-files.js'
 
 /** accelerate/checkpointing.py, `save_accelerator_state`: nothing in the folder counts the processes. */
 const stateOfProcess = /^random_states_(\d+)\.pkl$/
@@ -9,8 +10,10 @@ const stateOfProcess = /^random_states_(\d+)\.pkl$/
  * One that lacks states of processes which the saves before and behind it have, or the newest with fewer than the one
  * before: it was cut off between two of them, or the job was started again with fewer processes. `load_state` goes on all
  * the same, and whoever finds none keeps the random numbers of its start. The order stays.
+ * `kinds` tell which files the same checkpoints have.
  */
-export function withFewerStates(checkpoints: readonly Checkpoint[]): readonly Checkpoint[] {
+export function withFewerStates(checkpoints: readonly Checkpoint[], kinds: readonly Alike[]): readonly Checkpoint[] {
+  if (!kinds.some((kind) => ranksOf(kind).size > 0)) return checkpoints
   const saves = checkpoints.flatMap((checkpoint): Save[] => {
     const ranks = ranksOf(checkpoint)
     const place = checkpoint.step ?? checkpoint.epoch ?? lastNumber(checkpoint.name)
@@ -34,7 +37,7 @@ function checkpointOf({ checkpoint }: Save): Checkpoint {
   return checkpoint
 }
 
-function ranksOf({ files }: Checkpoint): ReadonlySet<string> {
+function ranksOf({ files }: Pick<Checkpoint, 'files'>): ReadonlySet<string> {
   return new Set(files.flatMap(({ path }) => stateOfProcess.exec(basename(path))?.[1] ?? []))
 }
 

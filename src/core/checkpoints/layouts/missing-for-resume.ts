@@ -1,13 +1,13 @@
 /** Compares the checkpoints of a run: which of them lack a part that the others have and resuming needs. */
 import type { Checkpoint, ParamFile, Part } from '../../checkpoint.js'
-import { alikeByFiles } from './alike-files.js'
+import type { Alike } from './alike-files.js'
 
 /**
  * Where one checkpoint of a layout has files that only resuming needs, one with nothing but the model cannot be gone on
- * from, though its framework gives files free names. Those whose layout looked inside are left as they are.
+ * from, though its framework gives files free names. Those whose layout looked inside are left as they are. `kinds` are
+ * of the same checkpoints.
  */
-export function withResuming(checkpoints: readonly Checkpoint[]): Checkpoint[] {
-  const kinds = alikeByFiles(checkpoints)
+export function withResuming(checkpoints: readonly Checkpoint[], kinds: readonly Alike[]): Checkpoint[] {
   const full = new Map<string, readonly ParamFile[]>()
   for (const { layout, files } of kinds) {
     const needed = files.filter(isNeeded)

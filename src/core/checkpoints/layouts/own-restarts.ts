@@ -4,7 +4,8 @@ import { findLayout } from './registry.js'
 
 /** Without those that are for a restart alone, which are checkpoints where there is nothing else. */
 export function withoutOwnRestarts(found: readonly Checkpoint[]): Checkpoint[] {
-  return othersIfAny(found, isForRestart)
+  const layouts = new Set(found.map(({ layout }) => layout))
+  return [...layouts].some(isOfRestarts) ? othersIfAny(found, isForRestart) : [...found]
 }
 
 /** The same of runs. */
@@ -17,6 +18,10 @@ export function isRestartRun({ checkpoints }: Pick<Run, 'checkpoints'>): boolean
 }
 
 function isForRestart({ layout }: Checkpoint): boolean {
+  return isOfRestarts(layout)
+}
+
+function isOfRestarts(layout: string): boolean {
   return findLayout(layout)?.isOwnRestart === true
 }
 

@@ -7,6 +7,7 @@ import { holdsByNames, scanSpecs } from './engine/scan-specs.js'
 import { torchPlain } from './frameworks/torch-plain.js'
 import type { Folder } from './layout.js'
 import { findLayout, knownSpecs, ownMarker } from './registry.js'
+import { alikeByFiles } from './alike-files.js'
 import { withFewerStates } from './fewer-random-states.js'
 import { withResuming } from './missing-for-resume.js'
 import { withoutOwnRestarts } from './own-restarts.js'
@@ -17,7 +18,9 @@ export async function scanFolder(storage: ReadStorage, folder: Folder): Promise<
   const tree = ScanTree.over(storage)
   const [specs, marker] = [knownSpecs(), ownMarker()]
   const found = await tree.scannedOnce(folder, [specs, marker], () => scanSpecs(tree, folder, specs, marker))
-  return withoutProducts(withFewerStates(withResuming(withoutOwnRestarts(found))))
+  const own = withoutOwnRestarts(found)
+  const kinds = alikeByFiles(own)
+  return withoutProducts(withFewerStates(withResuming(own, kinds), kinds))
 }
 
 /** True where the names in the folder tell that there are none, which costs least. */
