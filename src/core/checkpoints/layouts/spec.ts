@@ -292,6 +292,11 @@ export interface RowsSource {
   /** As in `TableSource`; of several files the first that has a row. With a `*` where no other is there, and one alone. */
   readonly beside: readonly string[]
   readonly by: 'step' | 'epoch'
+  /**
+   * Of a file outside the run's folder: false where it may be that of another run. `around` are the names in each folder
+   * beside the run's and in that itself, `holder` is the one of them that has the file; null: the one above has it.
+   */
+  readonly belongs?: (around: ReadonlyMap<string, readonly string[]>, holder: string | null) => boolean
   /** Throws FormatError. */
   readonly rows: (look: FileLook) => Promise<readonly Meta[]>
 }

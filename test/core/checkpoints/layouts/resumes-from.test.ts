@@ -62,7 +62,7 @@ describe('by the largest number in a name', () => {
     ['diffusers', ['checkpoint-9', 'checkpoint-10'], 'checkpoint-10'],
     ['torchtune', ['epoch_9', 'epoch_10', 'step_3000'], 'epoch_10'],
     ['torchtune', ['step_9', 'step_10'], 'step_10'],
-    ['torchtune', ['dist_epoch_0', 'dist_epoch_1'], 'dist_epoch_1'],
+    ['torchtune', ['dist_epoch_0', 'dist_epoch_1', 'epoch_2'], 'dist_epoch_1'],
   ])('%s resumes by itself', (layout, names, takes) => {
     expect(
       startsOf(
@@ -75,6 +75,7 @@ describe('by the largest number in a name', () => {
 
   it.each([
     ['coqui', ['checkpoint_9.pth', 'best_model_10.pth', 'best_model.pth'], 'best_model_10.pth'],
+    ['coqui', ['best_model_24.pth', 'checkpoint_24.pth', 'checkpoint_20.pth'], 'checkpoint_24.pth'],
     ['flax', ['checkpoint_9', 'checkpoint_10', 'checkpoint_tmp'], 'checkpoint_10'],
   ])('%s resumes by itself, of files', (layout, names, takes) => {
     expect(
@@ -99,6 +100,7 @@ describe('NeMo resumes by itself from', () => {
 describe('by one name', () => {
   it.each([
     ['fairseq', 'checkpoint_last.pt', 'checkpoint9.pt'],
+    ['fairseq', 'checkpoint_last-exp1.pt', 'checkpoint9-exp1.pt'],
     ['ultralytics', 'last.pt', 'epoch9.pt'],
   ])('%s resumes by itself, and that is made to stand for the chosen one', (layout, last, other) => {
     const there = [file(last, 1), file(other, 2)]

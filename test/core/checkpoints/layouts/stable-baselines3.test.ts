@@ -71,6 +71,22 @@ describe('an archive of Stable-Baselines3', () => {
     expect(await rewards()).toEqual(['undefined'])
   })
 
+  it.each([
+    ['a run beside, with its own models', ['a/best_model.zip', 'a/agent.zip', 'b/agent_2.zip'], 'a'],
+    ['a run beside, with steps', ['a/m_64_steps.zip', 'b/agent.zip'], 'a'],
+    ['one of two runs that log elsewhere', ['a/m_64_steps.zip', 'b/m_64_steps.zip'], 'logs'],
+    ['one of two runs that log above', ['a/best_model.zip', 'b/best_model.zip'], '.'],
+  ])('has no reward from the evaluations of %s', async (_, archives, holder) => {
+    const root = makeFolder()
+    const from = join(fixtures, 'variants/stable_baselines3-evaluations/run')
+    for (const name of archives) cpSync(join(from, 'best_model.zip'), join(root, name))
+    cpSync(join(from, 'evaluations.npz'), join(root, holder, 'evaluations.npz'))
+    const runs = await findRuns(localStorage(), root)
+    const rewards = runs.flatMap((run) => run.checkpoints.map((one) => [run.path, typeof one.meta.get('mean_reward')]))
+    expect(rewards.length).toBe(archives.length)
+    expect(rewards.filter(([path]) => path === join(root, 'b'))).toEqual([[join(root, 'b'), 'undefined']])
+  })
+
   it('is partial without its weights', async () => {
     const root = makeFolder()
     write(root, { 'rl_model_452_steps.zip': makeZip([data, version]) })

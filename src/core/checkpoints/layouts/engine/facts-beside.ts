@@ -1,7 +1,9 @@
 /** Facts that lie beside the checkpoints of a run: logs and tables, each read once for all. */
+import { basename, dirname } from 'node:path'
 import { addTo, groupBy } from '../../../grouped.js'
 import type { Finding, Meta } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
+import { prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import { toFinite } from '../finite-number.js'
 import type { FactFile, FactSource, RowsSource, RunSource, TableSource } from '../spec.js'
@@ -90,14 +92,15 @@ async function joinTables(
 async function joinRows(
   storage: ReadStorage,
   folder: Folder,
-  { beside, by, rows }: RowsSource,
+  { beside, by, belongs, rows }: RowsSource,
   asking: readonly Asking[],
 ): Promise<void> {
   const found = new Map<number, Meta>()
   const paths = new Set<string>()
   for (const pattern of beside) {
     const named = await filesBeside(storage, folder, pattern)
-    if (!pattern.includes('*') || (paths.size === 0 && named.length === 1)) for (const path of named) paths.add(path)
+    if (pattern.includes('*') && (paths.size > 0 || named.length > 1)) continue
+    for (const path of named) if (await isOfRun(storage, folder, path, belongs)) paths.add(path)
   }
   for (const path of paths) {
     await withOpener(storage, async (opener) => {
@@ -115,6 +118,25 @@ async function joinRows(
     const row = found.get(toFinite(merged(one.facts).get(by)) ?? NaN)
     if (row !== undefined) one.facts[at] = { meta: row, findings: [] }
   }
+}
+
+async function isOfRun(
+  storage: ReadStorage,
+  folder: Folder,
+  path: string,
+  belongs: RowsSource['belongs'],
+): Promise<boolean> {
+  if (belongs === undefined || path.startsWith(prefixOf(folder.path))) return true
+  const above = dirname(folder.path)
+  const [listing] = await storage.list([above])
+  const names = (listing?.ok === true ? listing.value : []).flatMap(({ name, kind }) => (kind === 'file' ? [] : [name]))
+  const listings = await storage.list(names.map((name) => prefixOf(above) + name))
+  const around = names.map((name, index): [string, string[]] => {
+    const inside = listings[index]
+    return [name, inside?.ok === true ? inside.value.map((entry) => entry.name) : []]
+  })
+  const holder = dirname(path)
+  return belongs(new Map(around), holder === above ? null : basename(holder))
 }
 
 /** What the checkpoint's row is found by; null where that is not known. */

@@ -11,8 +11,11 @@ export const coqui: LayoutSpec = {
   id: 'coqui',
   title: 'Coqui Trainer',
   looks: 'checkpoint_<N>.pth, best_model_<N>.pth and best_model.pth',
-  // trainer/io.py, `get_last_checkpoint`.
-  resumesFrom: takesLargest('--continue_path', 'file', /^(?:checkpoint|best_model)_(\d+)\.pth$/),
+  // trainer/io.py, `get_last_checkpoint`: a best one only where its number is larger than that of every checkpoint_<N>.
+  resumesFrom: (there) => {
+    const takesLast = takesLargest('--continue_path', 'file', /^(?:checkpoint|best_model)_(\d+)\.pth$/)
+    return takesLast(there.toSorted((a, b) => Number(isBest(a.name)) - Number(isBest(b.name))))
+  },
   forms: [
     {
       kind: 'file',
@@ -32,6 +35,10 @@ export const coqui: LayoutSpec = {
   },
   best: /^best_model\.pth$/,
   copies: { names: /^best_model\.pth$/, by: ['file', 'content', { facts: ['step', 'epoch', 'eval_loss'] }] },
+}
+
+function isBest(name: string): boolean {
+  return name.startsWith('best_model')
 }
 
 /** A number in old versions. */

@@ -7,6 +7,7 @@
 import type { Meta } from '../../../checkpoint.js'
 import type { Fact, Form, LayoutSpec } from '../spec.js'
 import { valueIn, type Unit } from '../engine/unit-paths.js'
+import type { Standing } from '../layout.js'
 import { namedPointsTo, takesNamed } from '../resume-search.js'
 
 const saved: Omit<Form, 'kind' | 'name'> = {
@@ -35,6 +36,7 @@ const saved: Omit<Form, 'kind' | 'name'> = {
   resumable: (_, facts) => facts.get('#optimizer') !== false,
 }
 
+const plainLast = 'checkpoint_last.pt'
 /** Behind the word comes whatever `checkpoint_suffix` is. */
 const [bestFile, lastFile] = [/^checkpoint_best(?![a-z]).*\.pt$/, /^checkpoint_last(?![a-z]).*\.pt$/]
 
@@ -42,9 +44,10 @@ export const fairseq: LayoutSpec = {
   id: 'fairseq',
   title: 'fairseq',
   looks: 'checkpoint<epoch>.pt, checkpoint_<epoch>_<updates>.pt, checkpoint_best.pt and checkpoint_last.pt',
-  // The default of `--restore-file`.
-  resumesFrom: takesNamed('--restore-file', 'checkpoint_last.pt'),
-  pointersTo: namedPointsTo('checkpoint_last.pt'),
+  // The default of `--restore-file`, with the suffix.
+  resumesFrom: (there) => takesNamed('--restore-file', lastName(there))(there),
+  // Of several ranks' files each would have to be led elsewhere.
+  pointersTo: (chosen, there) => (chosen.kind === 'file' ? namedPointsTo(lastName(there))(chosen, there) : []),
   forms: [
     {
       ...saved,
@@ -66,6 +69,12 @@ export const fairseq: LayoutSpec = {
   judge: (facts) => [['val_loss', facts.get('#maximize') === true ? 'max' : 'min']],
   best: bestFile,
   copies: { names: /^checkpoint(_best|_last|\.best_.+?)([-_.][-\w]+)?\.pt$/, by: ['file', 'content'] },
+}
+
+/** Without a suffix where there is such a file. */
+function lastName(there: readonly Standing[]): string {
+  const names = there.map(({ name }) => name).filter((name) => lastFile.test(name))
+  return names.find((name) => name === plainLast) ?? names[0] ?? plainLast
 }
 
 /** No cluster has more; a number from a file is not believed. */

@@ -28,6 +28,7 @@ const evaluated: FactSource = {
     '../*/evaluations.npz',
   ],
   by: 'step',
+  belongs: isOfOneRun,
   rows: evaluationsIn,
 }
 
@@ -53,6 +54,19 @@ export const stableBaselines3: LayoutSpec = {
     },
     { kind: 'file', name: /^(?!.*_\d+_steps).+\.zip$/, proof, facts: [inside, evaluated], resumable: hasOptimizer },
   ],
+}
+
+/** What one run keeps in one folder each: its steps, its best, and what it saved under any name. */
+const kinds = [/_\d+_steps\.zip$/, /^best_model\.zip$/, /^(?!best_model\.zip$|.*_\d+_steps\.zip$).+\.zip$/]
+
+/**
+ * The folders of one run lie side by side (`models/`, `best/`, `logs/`), and so do the folders of several runs: those
+ * have two of a kind, or evaluations beside models of their own.
+ */
+function isOfOneRun(around: ReadonlyMap<string, readonly string[]>, holder: string | null): boolean {
+  const isRun = (around.get(holder ?? '') ?? []).some((name) => name.endsWith('.zip') && name !== 'best_model.zip')
+  const folders = [...around.values()]
+  return !isRun && kinds.every((kind) => folders.filter((names) => names.some((one) => kind.test(one))).length < 2)
 }
 
 /** The count of steps is in `data`: `best_model.zip` has none in its name. */

@@ -50,11 +50,12 @@ export const torchtune: LayoutSpec = {
   title: 'torchtune',
   looks: 'epoch_<N>/ or step_<N>/ with model shards, and recipe_state/',
   holdsNoRun: (name) => name === 'recipe_state',
-  // `get_largest_iter_folder` and `get_most_recent_checkpoint`: steps only where there are no epochs.
+  // `get_largest_iter_folder` and `get_most_recent_checkpoint`: steps only where there are no epochs; and a training that
+  // saves in the background goes by those saves alone (`_get_latest_intermediate_checkpoint`), its last one is no start.
   resumesFrom: (there) => {
-    const epochs = takesLargest('resume_from_checkpoint', 'directory', /^(?:dist_)?epoch_(\d+)/)(there)
-    if (epochs.some(({ takes }) => takes !== null)) return epochs
-    return takesLargest('resume_from_checkpoint', 'directory', /^step_(\d+)/)(there)
+    const ways = [/^dist_epoch_(\d+)/, /^epoch_(\d+)/, /^step_(\d+)/]
+    const starts = ways.map((way) => takesLargest('resume_from_checkpoint', 'directory', way)(there))
+    return starts.find(([start]) => start?.takes !== null) ?? starts.flat().slice(0, 1)
   },
   forms: [
     { ...common, name: /^epoch_(?<epoch>\d+)$/ },
