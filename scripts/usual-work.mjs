@@ -1,6 +1,6 @@
 /** What of a built program the usual work comes to: what scripts/bundle.mjs arranges it by. */
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -27,12 +27,14 @@ const works = (run, metric) => [
   [
     ['list', run],
     ['__complete', 'bash', '1', '../', 'list'],
+    ['__complete', 'bash', '1', '../', 'find'],
     ['__complete', 'bash', '2', '', 'list', '--min'],
   ],
 ]
 
 /** As much of dist/completion.json, which is made later, as what is completed here. */
 const spec = {
+  find: { summary: '', args: [{ name: 'what', multiple: false }], flags: {} },
   list: {
     summary: '',
     args: [{ name: 'run', multiple: false }],
@@ -61,6 +63,8 @@ export async function reachedIn(folder, file) {
     for (const [index, { metric, make, fixture }] of usualRuns.entries()) {
       const run = join(place, `${index}`, 'run')
       mkdirSync(dirname(run))
+      // SpeechBrain has it above each run, and by its ending it may be a part of another framework's checkpoint.
+      writeFileSync(join(dirname(run), 'hyperparams.yaml'), 'seed: 1\n')
       const watch = (args, at) => runWatched(folder, args, run, join(place, `seen-${index}-${at}`))
       if (fixture === undefined) await make(run)
       else {

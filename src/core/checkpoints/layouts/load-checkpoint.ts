@@ -6,7 +6,8 @@ import { namesWithin, nearestName } from '../../nearest.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { choosingWords } from '../choosing-words.js'
 import { loadRun, resolveFrom, SeveralRunsError } from './discover.js'
-import { scanFolder } from './scan.js'
+import { mayHoldAt, scanFolder } from './scan.js'
+import { ScanTree } from './scan-tree.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
 
 /** A checkpoint that was named by itself. */
@@ -51,7 +52,8 @@ export async function findCheckpointBehind(storage: ReadStorage, path: string): 
  * The checkpoint at exactly this absolute path, or null: for arguments that may name a run as well. A file with a
  * slash in its name is its outer folder's checkpoint, though the inner one by itself would pass for a run.
  */
-export async function findCheckpointAt(storage: ReadStorage, path: string): Promise<LoadedCheckpoint | null> {
+export async function findCheckpointAt(reading: ReadStorage, path: string): Promise<LoadedCheckpoint | null> {
+  const storage = ScanTree.over(reading)
   let above = dirname(path)
   let found: LoadedCheckpoint | null = null
   for (let parts = 1; parts <= mostParts && above !== path; parts += 1) {
@@ -65,9 +67,17 @@ export async function findCheckpointAt(storage: ReadStorage, path: string): Prom
 async function findIn(storage: ReadStorage, folder: string, path: string): Promise<LoadedCheckpoint | null> {
   const [listing] = await storage.list([folder])
   if (listing?.ok !== true) return null
-  const checkpoints = await scanFolder(storage, { path: folder, entries: listing.value })
+  const within = { path: folder, entries: listing.value }
+  // A run is mostly asked for among hundreds of others: these are not looked into.
+  if ((await isDirectory(storage, path)) && !(await mayHoldAt(storage, within, path))) return null
+  const checkpoints = await scanFolder(storage, within)
   const checkpoint = checkpoints.find((one) => one.path === path)
   return checkpoint === undefined ? null : { checkpoint, run: { path: folder, checkpoints } }
+}
+
+async function isDirectory(storage: ReadStorage, path: string): Promise<boolean> {
+  const [there] = await storage.lstat([path])
+  return there?.ok === true && there.value.kind === 'directory'
 }
 
 async function runAt(storage: ReadStorage, base: string): Promise<Run | null> {

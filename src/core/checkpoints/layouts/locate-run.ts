@@ -1,6 +1,7 @@
 /** Finds runs below a folder, and the one that a folder stands for, without reading their checkpoints. */
 import { basename, dirname } from 'node:path'
 import type { ReadStorage } from '../../storage/storage.js'
+import { yieldToEvents } from '../../storage/yield-to-events.js'
 import { isDownloadCache } from './download-caches.js'
 import { onFileSystemOf } from './folders.js'
 import { foldersIn } from './walk.js'
@@ -36,36 +37,48 @@ export interface LocateBounds {
 
 /**
  * Folders of runs at and below `path` (absolute), on its file system, level by level. None below one of them is looked
- * for. What cannot be listed is passed over. Never throws.
+ * for. What cannot be listed is passed over. Each folder is listed once. Never throws.
  */
 export async function* locateRuns(
   storage: ReadStorage,
   path: string,
   { most, begun = '', holds = isRun }: LocateBounds,
 ): AsyncGenerator<string> {
+  const tree = ScanTree.over(storage)
   let looked = 0
   let level: readonly string[] = [path]
   for (let depth = 0; depth <= deepest && level.length > 0; depth += 1) {
     looked += level.length
     if (looked > most) return
-    const listings = await storage.list(level)
+    const listings = await tree.list(level)
     const below: string[] = []
     for (const [index, one] of level.entries()) {
+      if (index % betweenYields === betweenYields - 1) await yieldToEvents()
       const listing = listings[index]
       if (listing?.ok !== true) continue
       const folder = { path: one, entries: listing.value }
       if (depth > 0 && isDownloadCache(folder)) continue
-      if (await holds(storage, folder)) yield one
+      if (await holds(tree, folder)) yield one
       else below.push(...foldersIn(folder))
     }
     const wanted = depth === 0 ? below.filter((one) => basename(one).startsWith(begun)) : below.sort()
-    level = await onFileSystemOf(storage, path, wanted)
+    level = await onFileSystemOf(tree, path, wanted)
   }
 }
 
-/** A few entries at first, then more: of a run the first tell it already, and its metas are not all read. */
+/** Entries that are looked at together before more are. */
+const few = 4
+/** Folders after which signals are let through; with that Node compiles no more what soon has run (bin/run.js). */
+const betweenYields = 32
+
+/**
+ * The first name alone, then a few entries, then more: of a run the first tell it already, and neither its metas are all
+ * read nor its folders all listed.
+ */
 async function isRun(storage: ReadStorage, { path, entries }: Folder): Promise<boolean> {
-  for (let start = 0, count = 4; start < entries.length; start += count, count *= 4) {
+  const first = { path, entries: entries.slice(0, 1) }
+  if (entries.length > few && (await namesTellOfCheckpoint(storage, first)) === true) return true
+  for (let start = 0, count = few; start < entries.length; start += count, count *= 4) {
     if (await holdsCheckpoint(storage, { path, entries: entries.slice(start, start + count) })) return true
   }
   return false
@@ -73,8 +86,8 @@ async function isRun(storage: ReadStorage, { path, entries }: Folder): Promise<b
 
 /** Where the first names do not tell, all is looked into: what opens the run finds it known. */
 async function holdsAny(storage: ReadStorage, folder: Folder): Promise<boolean> {
-  const few = { path: folder.path, entries: folder.entries.slice(0, 16) }
-  return (await namesTellOfCheckpoint(storage, few)) === true || holdsCheckpoint(storage, folder)
+  const first = { path: folder.path, entries: folder.entries.slice(0, 16) }
+  return (await namesTellOfCheckpoint(storage, first)) === true || holdsCheckpoint(storage, folder)
 }
 
 /**

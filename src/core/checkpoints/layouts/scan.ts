@@ -1,9 +1,11 @@
 /** Asks all layouts which checkpoints a folder holds, and fills in what the first reading left open. */
+import { sep } from 'node:path'
 import type { Checkpoint } from '../../checkpoint.js'
 import { groupBy } from '../../grouped.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { fitsNothing } from './engine/fits-nothing.js'
 import { holdsByNames, scanSpecs } from './engine/scan-specs.js'
+import { prefixOf } from './folders.js'
 import { torchPlain } from './frameworks/torch-plain.js'
 import type { Folder } from './layout.js'
 import { findLayout, knownSpecs, ownMarker } from './registry.js'
@@ -37,6 +39,14 @@ export async function holdsCheckpoint(storage: ReadStorage, folder: Folder): Pro
 /** The same by names alone; null where these do not tell. */
 export function namesTellOfCheckpoint(storage: ReadStorage, folder: Folder): Promise<boolean | null> {
   return holdsByNames(storage, folder, knownSpecs())
+}
+
+/** False where names alone tell that no checkpoint of the folder lies at `path`, in it or above it. */
+export async function mayHoldAt(storage: ReadStorage, folder: Folder, path: string): Promise<boolean> {
+  const [start, below] = [prefixOf(folder.path), path + sep]
+  const leadsThere = (name: string): boolean =>
+    `${start}${name}${sep}`.startsWith(below) || below.startsWith(`${start}${name}${sep}`)
+  return (await holdsByNames(storage, folder, knownSpecs(), leadsThere)) !== false
 }
 
 /**

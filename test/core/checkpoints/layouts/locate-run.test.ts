@@ -1,7 +1,12 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { expect, it } from 'vitest'
-import { isRunOfFolders, locateRun } from '../../../../src/core/checkpoints/layouts/index.js'
+import {
+  findCheckpointAt,
+  isRunOfFolders,
+  locateRun,
+  locateRuns,
+} from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { makeRun, temporaryDirectory } from '../../changes/disposal/runs.js'
 
@@ -28,4 +33,36 @@ it('a folder with no other in it is searched by its names alone', async () => {
   const watched = { ...plain, open: (path: string) => (opened.push(path), plain.open(path)) }
   expect(await locateRun(watched, folder)).toBe(folder)
   expect(opened).toEqual([])
+})
+
+/** Three runs of five checkpoints side by side, and the names of the folders that are listed, one by one. */
+function threeRuns() {
+  const meta = { 'CKPT.yaml': 'loss: 1\n', 'model.ckpt': 'm' }
+  const run = makeRun(['CKPT+a', 'CKPT+b', 'CKPT+c', 'CKPT+d', 'CKPT+e'], meta)
+  const folder = join(temporaryDirectory(), 'runs')
+  const runs = ['one', 'two', 'three'].map((name) => join(folder, name))
+  for (const path of runs) cpSync(run, path, { recursive: true })
+  const plain = localStorage()
+  const listed: string[] = []
+  const list = (paths: readonly string[]) => (listed.push(...paths.map((path) => basename(path))), plain.list(paths))
+  return { folder, runs, listed, storage: { ...plain, list } }
+}
+
+it('of runs side by side each folder is listed once, and of each run the first checkpoint alone', async () => {
+  const { folder, runs, listed, storage } = threeRuns()
+  const found: string[] = []
+  for await (const path of locateRuns(storage, folder, { most: 100 })) found.push(path)
+  expect(found.sort()).toEqual(runs.sort())
+  const once = ['one', 'two', 'three']
+  for (const name of once) expect(listed.filter((path) => path === name)).toEqual([name])
+  expect(listed.filter((name) => name.startsWith('CKPT+'))).toHaveLength(once.length)
+})
+
+it('whether a run is a checkpoint is asked without a look into the runs beside it', async () => {
+  const { folder, runs, listed, storage } = threeRuns()
+  expect(await findCheckpointAt(storage, join(folder, 'two'))).toBe(null)
+  expect(listed).not.toContain('one')
+  expect(listed).not.toContain('three')
+  const found = await findCheckpointAt(storage, join(runs[1] ?? '', 'CKPT+b'))
+  expect(found?.run.checkpoints).toHaveLength(5)
 })

@@ -50,15 +50,16 @@ export async function scanSpecs(
 }
 
 /**
- * Whether the folder holds any checkpoint, where names tell that; null where files must be looked into. Less than a
- * scan by far, for who goes through many folders.
+ * Whether the folder holds any checkpoint, or one whose name passes `isAsked` (`val/loss=0.2.ckpt` has parts), where
+ * names tell that; null where files must be looked into. Less than a scan by far, for who goes through many folders.
  */
 export async function holdsByNames(
   reading: ReadStorage,
   folder: Folder,
   specs: readonly LayoutSpec[],
+  isAsked: (name: string) => boolean = () => true,
 ): Promise<boolean | null> {
-  const named = await findNamed(reading, folder, specs)
+  const named = (await findNamed(reading, folder, specs)).filter(({ name }) => isAsked(name))
   if (named.length === 0) return false
   const candidates = await listCandidates(reading, folder, named)
   let isOpen = false
