@@ -2,7 +2,7 @@
 import { displayWidth } from './text-width.js'
 
 const gap = '…'
-/** Characters of a word beyond which it is taken to pieces. */
+/** Characters of a word beyond which it is taken to pieces: `label_` stays one, `smoothing=0.1_` becomes two. */
 const longestWord = 12
 const pieceOfWord = 8
 
@@ -26,7 +26,7 @@ export function shortenNames(names: readonly string[], width: number): string[] 
 }
 
 interface Spelled {
-  /** With the separator behind each. */
+  /** With the separator behind each; a long one is in pieces. */
   readonly words: readonly string[]
   /** Characters at which other names with the same beginning go on otherwise, ascending. */
   readonly positions: readonly number[]
@@ -51,16 +51,25 @@ function positionsThatDiffer(names: readonly (readonly string[])[]): ReadonlySet
   return positions
 }
 
+/** A word and the separator behind it; `3e-4` is one word, whose minus separates nothing. */
+const wordPattern = /(?:[^/_\-+, ]|(?<=\d[eE])[-+](?=\d))*[/_\-+, ]|(?:[^/_\-+, ]|(?<=\d[eE])[-+](?=\d))+/gu
+
 function wordsOf(characters: readonly string[]): string[] {
-  const words = characters.join('').match(/[^/_\-+, ]*[/_\-+, ]|[^/_\-+, ]+/gu) ?? []
-  return words.flatMap((word) => {
-    const all = Array.from(word)
-    if (all.length <= longestWord) return [word]
-    const count = Math.ceil(all.length / pieceOfWord)
-    return Array.from({ length: count }, (_, piece) =>
-      all.slice(piece * pieceOfWord, (piece + 1) * pieceOfWord).join(''),
-    )
-  })
+  return (characters.join('').match(wordPattern) ?? []).flatMap(piecesOf)
+}
+
+/** A long word in two at its `=`, and what is long still in pieces. */
+function piecesOf(word: string): string[] {
+  if (Array.from(word).length <= longestWord) return [word]
+  const parts = word.split(/(?<==)(?=.)/su)
+  return parts.length > 1 ? parts.flatMap(piecesOf) : cutEvenly(Array.from(word))
+}
+
+function cutEvenly(characters: readonly string[]): string[] {
+  const count = Math.ceil(characters.length / pieceOfWord)
+  return Array.from({ length: count }, (_, piece) =>
+    characters.slice(piece * pieceOfWord, (piece + 1) * pieceOfWord).join(''),
+  )
 }
 
 function countNamesWith(all: readonly (readonly string[])[]): ReadonlyMap<string, number> {
@@ -76,11 +85,15 @@ function shortenOne({ words, positions }: Spelled, room: number, isCommon: (word
   while (distinguishing.length > 1 && !fits(new Set(distinguishing))) distinguishing.shift()
   if (!fits(new Set(distinguishing))) return cutAround(Array.from(words.join('')), positions.at(-1) ?? 0, room)
   const kept = new Set(distinguishing)
+  // `0.1` says little without the `smoothing=` before it.
+  const keyOf = (word: number) => (words[word - 1]?.endsWith('=') === true ? [word - 1] : [])
   const add = (word: number): boolean => {
-    if (!fits(new Set(kept).add(word))) return false
-    kept.add(word)
+    const more = [word, ...keyOf(word)]
+    if (!fits(new Set([...kept, ...more]))) return false
+    for (const one of more) kept.add(one)
     return true
   }
+  for (const word of distinguishing) add(word)
   for (const [index, word] of words.entries()) if (!isCommon(word)) add(index)
   let [isHead, isTail] = [true, true]
   for (let index = 0; index < words.length && (isHead || isTail); index += 1) {

@@ -38,6 +38,25 @@ describe('shortenNames', () => {
     expect(shortenNames(runs.slice(0, 30), 40)[7]).toBe('speechbrain_…lr0.0003_seed007_…v2/save')
   })
 
+  it('keeps numbers with an exponent whole, and the name of what differs before its value', () => {
+    const named = (lr: string, smoothing: string) =>
+      `conformer-transducer-large_librispeech960h_specaugment_lr=${lr}_bs=16_label-smoothing=${smoothing}_seed=1234/save`
+    expect(
+      shortenNames(
+        ['1e-3', '1e-4', '1e-5'].map((lr) => named(lr, '0.1')),
+        40,
+      ),
+    ).toEqual([
+      'conformer-…lr=1e-3_…seed=1234/save',
+      'conformer-…lr=1e-4_…seed=1234/save',
+      'conformer-…lr=1e-5_…seed=1234/save',
+    ])
+    expect(shortenNames([named('3e-4', '0.1'), named('1E-04', '0.2')], 36)).toEqual([
+      '…lr=3e-4_…smoothing=0.1_…save',
+      '…lr=1E-04_…smoothing=0.2_…save',
+    ])
+  })
+
   it('tells runs of several projects apart', () => {
     const runs = ['asr', 'mt', 'tts'].flatMap((task) =>
       ['small', 'large'].flatMap((size) =>
