@@ -14,7 +14,8 @@ shell into its start-up file, and start a new shell:
 
   bash, in ~/.bashrc:  source <(ckpt completion bash)
   zsh, in ~/.zshrc:    source <(ckpt completion zsh)
-  fish:                ckpt completion fish > ~/.config/fish/completions/ckpt.fish`
+  fish, once:
+    ckpt completion fish > ~/.config/fish/completions/ckpt.fish`
   static override examples = [
     { description: 'for this shell only', command: 'source <(<%= config.bin %> completion bash)' },
     {

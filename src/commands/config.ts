@@ -30,6 +30,7 @@ that has settings here. The files are read whole, and a mistake in them is repor
       command: '<%= config.bin %> config --schema > ckpt.schema.json',
     },
   ]
+  static override usage = 'config [RUN] [COMMAND] [FLAGS]'
   static override args = {
     run: runArgument,
     command: Args.string({ description: 'as it is typed: prune, trash list', ignoreStdin: true }),

@@ -60,7 +60,7 @@ frameworks rotate by it. The weights must be in files of their own: where they a
     ...choosingFlags,
     ...selectionFlags,
     verify: pruneVerifyFlag(
-      'how deep to look for damage: none, quick (headers), deep (every byte); left out: quick, and every byte of the newest that stays, once in its life',
+      'how deep to look for damage: none, quick (headers), deep (every byte); left out: quick, and the newest one that stays is read whole, unless that was done before',
     ),
     state: stateFlag,
     wait: waitFlag,

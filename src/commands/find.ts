@@ -59,7 +59,10 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
   static override flags = {
     ...selectionFlags,
     num: Flags.integer({ description: 'at most this many', default: 1, min: 1, helpValue: 'N' }),
-    key: Flags.string({ description: 'print the path of its parameter file with this key', helpValue: 'KEY' }),
+    key: Flags.string({
+      description: "print the path of the checkpoint's parameter file with this key",
+      helpValue: 'KEY',
+    }),
     // oclif's types allow letters only; its parser takes any character.
     null: Flags.boolean({ char: '0' as 'z', description: 'end each path with a NUL, for xargs -0' }),
     recursive: recursiveFlag,

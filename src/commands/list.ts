@@ -78,8 +78,8 @@ export default class List extends BaseCommand<typeof List> {
   static override summary = 'List the checkpoints of a run'
   static override description = `Shows name, age, epoch, step, the metrics that vary, size and marks (latest, best by each metric, damaged,
 pinned, set aside), the newest first. --min, --max and --by rank instead. Parameter files are not opened unless --verify says so.
-On a terminal a curve of each metric stands below the table, with the best and the worst of all. With -r all runs below the folder are one table, each row with its run; --limit is then over all of them.
-Exit status 3 when nothing matches.`
+On a terminal a curve of each metric stands below the table, with the best and the worst of all. With -r all runs below
+the folder are one table, each row with its run; --limit then counts the rows of all runs. Exit status 3 when nothing matches.`
   static override examples = [
     { description: 'the run in this folder', command: '<%= config.bin %> list' },
     { description: 'the three best', command: '<%= config.bin %> list exp/save --min WER --limit 3' },

@@ -90,7 +90,7 @@ nothing; the new checkpoint always stays.`
     ...policyFlags,
     ...selectionFlags,
     verify: pruneVerifyFlag(
-      'with a policy, how deep prune looks for damage: none, quick, deep; left out: quick, and every byte of the newest that stays, once in its life',
+      'with a policy, how deep prune looks for damage: none, quick, deep; left out: quick, and the newest one that stays is read whole, unless that was done before',
     ),
     state: stateFlag,
     wait: waitFlag,

@@ -38,7 +38,7 @@ started with, below the file that tells them. Of a file: its tensors.`
   }
   static override flags = {
     all: Flags.boolean({ description: 'every hyper-parameter and every tensor, also on a terminal' }),
-    verify: verifyFlag('how deep to look into its files', 'quick'),
+    verify: verifyFlag('how deep to look into its files: none, quick (headers), deep (every byte)', 'quick'),
     state: stateFlag,
   }
 

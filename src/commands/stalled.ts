@@ -23,7 +23,7 @@ export default class Stalled extends BaseCommand<typeof Stalled> {
 It records the values it has seen in the run's journal, so a prune between two epochs does not change the answer.`
   static override examples = [
     {
-      description: 'five epochs without an improvement',
+      description: 'two checkpoints without an improvement',
       command: '<%= config.bin %> stalled exp/save --min WER --patience 2',
     },
     {

@@ -69,7 +69,7 @@ listed, with exit status 4. Layers that are alike are shown as one: layers.{0…
   static override flags = {
     include: Flags.string({
       helpValue: 'PATTERN',
-      description: 'only names that match: * stays between two dots, ** crosses them',
+      description: 'only names that match: * matches up to the next dot, ** across dots',
       multiple: true,
       multipleNonGreedy: true,
     }),
@@ -124,7 +124,7 @@ listed, with exit status 4. Layers that are alike are shown as one: layers.{0…
 
   private warnOfNone(files: readonly ListedFile[], patterns: readonly string[]): void {
     if (files.some(({ tensors }) => tensors.length > 0)) return
-    this.alert(`--include ${patterns.join(' ')}: no name matches; * stays between two dots, ** crosses them`)
+    this.alert(`--include ${patterns.join(' ')}: no name matches; * matches up to the next dot, ** across dots`)
   }
 
   /** A path to a file stands for itself; a checkpoint for those of its files that hold tensors. */

@@ -97,8 +97,7 @@ status 5. When no name matches as it stands, prefixes that wrappers add are trie
     resize: Flags.custom<ResizeKind>({
       options: ['slice', 'pad'],
       helpValue: 'slice|pad',
-      description: `where one axis differs, as with another vocabulary: slice takes the first rows of a longer source, pad keeps
-the target's own rows behind those of a shorter one; both may be given`,
+      description: `where one axis differs, as with another vocabulary: slice takes the first rows of a longer source, pad keeps the target's own rows behind those of a shorter one; both may be given`,
       multiple: true,
       multipleNonGreedy: true,
     })(),
@@ -121,8 +120,9 @@ the target's own rows behind those of a shorter one; both may be given`,
     }),
     heads: Flags.integer({
       min: 1,
-      description: `--split and --fuse work head by head, with this number of heads: for query_key_value of GPT-NeoX, BLOOM and Falcon
-(there the number of key heads)`,
+      helpValue: 'N',
+      description:
+        'the number of heads, where --split and --fuse must go head by head: query_key_value of GPT-NeoX, BLOOM and Falcon (of Falcon the number of key heads)',
     }),
     strict: Flags.boolean({ description: 'refuse when anything is missing or unexpected' }),
     'min-coverage': Flags.custom<number>({

@@ -42,8 +42,8 @@ within) are graded alike, and ckpt says so when a file is something else: a Git 
 
 With -r a row sums up each run, and what was found follows run by run.
 
-Exit status 4 when anything is found, 6 when nothing worse is found than that some could not be read, or that one of several
-names is no checkpoint's. docs/health.md says what is checked, and every message.`
+Exit status 4 when anything is found; 6 when all that was found is that something could not be read, or that one of several
+names is not a checkpoint. docs/health.md says what is checked, and every message.`
   static override examples = [
     { description: 'the run in this folder', command: '<%= config.bin %> verify' },
     { description: 'every byte, before copying it away', command: '<%= config.bin %> verify exp/save --deep' },
@@ -52,7 +52,7 @@ names is no checkpoint's. docs/health.md says what is checked, and every message
       command: '<%= config.bin %> verify "$(ckpt find exp/save)" --finite',
     },
     {
-      description: 'remember what the files are; after a change that is meant, again',
+      description: 'record checksums; again after a change on purpose',
       command: '<%= config.bin %> verify exp/save --record',
     },
     { description: 'every run below a folder, for a script', command: '<%= config.bin %> verify -r exp --json' },

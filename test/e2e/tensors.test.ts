@@ -40,7 +40,7 @@ describe('ckpt tensors', () => {
     const { status, stderr } = await ckpt(['tensors', path, '--include', 'em*', '--include', 'no.*'])
     expect([status, stderr]).toEqual([
       0,
-      'warning: --include em* no.*: no name matches; * stays between two dots, ** crosses them\n',
+      'warning: --include em* no.*: no name matches; * matches up to the next dot, ** across dots\n',
     ])
     expect((await ckpt(['tensors', path, '--include', 'em**', '--include', 'no.*'])).stderr).toBe('')
   })

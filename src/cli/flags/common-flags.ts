@@ -111,7 +111,7 @@ export const pruneVerifyFlag = (description: string, group: { helpGroup?: string
 
 /** Of prune and gc. */
 export const provingVerifyFlag = pruneVerifyFlag(
-  'how deep to look for damage: none, quick (headers), deep (every byte); left out: quick, and before anything goes every byte of the newest that stays, once in its life',
+  'how deep to look for damage: none, quick (headers), deep (every byte); left out: quick, and before anything goes the newest one that stays is read whole, unless that was done before',
 )
 
 /** For commands that take the first checkpoint of a run that a query ranks and that is whole. */
@@ -148,7 +148,7 @@ export const quietFlag = (when = '') =>
   Flags.string({
     helpValue: 'TIME',
     default: '30m',
-    description: `${when}leave a run alone that was written to in this time`,
+    description: `${when}leave runs alone that were written to within this time`,
   })
 
 export const sortFlag = Flags.string({
@@ -162,7 +162,7 @@ export const dryRunFlag = Flags.boolean({ char: 'n', description: 'show what wou
 export const stateFlag = Flags.directory({
   helpValue: 'DIR',
   env: 'CKPT_STATE',
-  description: "where ckpt keeps what it must remember; left out: <parent of the run>/.ckpt/<run's name>",
+  description: "the folder for pins, trash, lock and journal; left out: <parent of the run>/.ckpt/<run's name>",
   parse: async (path) => resolve(path),
 })
 

@@ -69,7 +69,7 @@ export const runFlags = {
     description: 'only from a checkpoint that has these parameter files',
   }),
   verify: pruneVerifyFlag(
-    'how deep it is checked: none, quick (headers), deep (every byte); left out: quick, and before a policy removes anything every byte of the newest that stays, once in its life',
+    'how deep it is checked: none, quick (headers), deep (every byte); left out: quick, and before a policy removes anything the newest one that stays is read whole, unless that was done before',
     resume,
   ),
   'leave-damaged': leaveDamagedFlag(resume),
@@ -146,14 +146,14 @@ export const runFlags = {
     ...restarts,
     helpValue: 'TIME',
     default: '30s',
-    description: 'time to save, before SIGKILL',
+    description: 'when the command is to end: give it this long to save, then send SIGKILL',
     parse: checked((text) => parseAge('grace', text)),
   }),
   simulate: Flags.string({
     ...restarts,
     ...repeated,
     helpValue: 'WHAT@TIME',
-    description: 'preempt@60s, timeout@60s, crash@30s, oom@30s: once each, to try a script before the night',
+    description: 'try a script: let this happen, once, after that time: preempt@60s, timeout@60s, crash@30s, oom@30s',
     parse: checked(parseSimulation),
   }),
   patience: Flags.integer({
@@ -210,13 +210,16 @@ export const runFlags = {
     parse: async (name) => (name === 'none' ? name : (`SIG${name}` as SignalName)),
     helpValue: 'SIGNAL',
     description:
-      'the signal that makes the command save when the warning comes, sent to those of its processes that catch it; left out: the warning signal itself; none: it saves often enough by itself',
+      'the signal that tells the command to save when the warning comes; its processes that catch it get it; left out: the warning signal; none: send nothing, the command saves often enough by itself',
   })(),
   'hold-batch-shell': Flags.boolean({
     ...batch,
     description: 'stop the shell of the batch script (SIGSTOP) while ckpt runs, to see the warning that would end it',
   }),
-  again: Flags.boolean({ ...batch, description: 'start again in a chain of jobs, although the work is done' }),
+  again: Flags.boolean({
+    ...batch,
+    description: 'in a chain of jobs: start even when an earlier job has finished the work',
+  }),
   ...policyFlags,
   ...selectionFlags,
   trash: trashFlag,

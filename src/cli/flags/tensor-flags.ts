@@ -11,12 +11,12 @@ const repeatable = { multiple: true, multipleNonGreedy: true } as const
 
 export const keyFlag = Flags.string({
   helpValue: 'KEY',
-  description: 'the parameter file of this key, of a checkpoint; the one with the weights when left out',
+  description: 'of a checkpoint: take its parameter file with this key; left out: the one with the weights',
 })
 
 export const outputFlags = {
   output: Flags.string({ char: 'o', helpValue: 'FILE', description: 'write the result here, or into this folder' }),
-  force: Flags.boolean({ char: 'f', description: 'replace what is at the output' }),
+  force: Flags.boolean({ char: 'f', description: 'overwrite the output where it exists' }),
 }
 
 export const partFlag = Flags.string({
@@ -100,7 +100,7 @@ export const filterFlags = {
     ...repeatable,
     helpGroup,
     helpValue: 'PATTERN',
-    description: 'only names that match: * stays between two dots, ** crosses them',
+    description: 'only names that match: * matches up to the next dot, ** across dots',
   }),
   exclude: Flags.string({
     ...repeatable,
@@ -151,7 +151,7 @@ export const nameFlags = {
   'map-file': Flags.string({
     helpGroup,
     helpValue: 'FILE',
-    description: 'many --map entries: lines OLD=NEW, what follows # left out, or a JSON object',
+    description: 'read --map entries from this file: lines OLD=NEW (# begins a comment), or a JSON object',
   }),
   'no-auto-prefix': Flags.boolean({
     helpGroup,
