@@ -193,6 +193,39 @@ describe('text that is not ours', () => {
     }
   })
 
+  it('nor does a candidate that the shell is given at a press of Tab, which it writes as it is', async () => {
+    const root = temporaryDirectory()
+    const names = [
+      'plain',
+      'c1\u009b31m',
+      'turned\u202e',
+      'isolated\u2066',
+      'mark\u200f',
+      'esc\u001b[31m',
+      'tag\u{e0041}',
+    ]
+    const keys = names.map((name) => `${JSON.stringify(`k${name}`)}: 1.0\n`).join('')
+    const files = Object.fromEntries(names.map((name) => [`m${name}.ckpt`, 'x']))
+    for (const name of names)
+      makeRun({ [`CKPT+${name}`]: { 'CKPT.yaml': `epoch: 1\n${keys}`, ...files } }, join(root, `r${name}`))
+    const lines: readonly (readonly [offered: string, ...words: string[]])[] = [
+      ['rplain', 'list'],
+      ['CKPT+plain', 'show'],
+      ['kplain', 'find', '--min'],
+      ['kplain', 'find', '--where'],
+      ['kplain', 'plot'],
+      ['mplain', 'convert', '--key'],
+    ]
+    for (const [offered, ...words] of lines) {
+      const cwd = offered === 'rplain' ? root : join(root, 'rplain')
+      for (const shell of ['bash', 'zsh', 'fish']) {
+        const { stdout } = await ckpt(['__complete', shell, String(words.length), '', ...words], { cwd })
+        expectClean(stdout, words)
+        expect(stdout.split('\n')).toContain(offered)
+      }
+    }
+  })
+
   it('nor do a name of a command, a flag and a value that there are not', async () => {
     for (const args of [
       [wild],

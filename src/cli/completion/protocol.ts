@@ -5,6 +5,7 @@
  */
 import { homedir } from 'node:os'
 import { userStorage } from '../../machine/user-storage.js'
+import { printable } from '../../render/printable.js'
 import { complete, type Completion } from './answer.js'
 import type { TypedLine } from './line.js'
 import type { CompletionSpec } from './spec.js'
@@ -42,8 +43,8 @@ function unquoted(word: string): string {
 
 function textOf({ shell, open, candidates }: Completion): string {
   const lines = candidates
-    // A name with a control character cannot be typed.
-    .filter(({ value }) => !/[\u0000-\u001f\u007f]/.test(value))
+    // The shell writes candidates to the terminal as they are, and what a terminal obeys or does not show cannot be typed.
+    .filter(({ value }) => printable(value) === value)
     .map(({ value, description = '' }) => (description === '' ? value : `${value}\t${description}`))
   return [`${shell}${open ? ' open' : ''}`, ...lines, ''].join('\n')
 }

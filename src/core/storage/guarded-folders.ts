@@ -232,6 +232,18 @@ export function checkFile(path: string, stats: fs.BigIntStats, rules: StateRules
   if (rules !== null) checkRights(path, stats, rules.owners)
 }
 
+/** Throws UntrustedError for a file with a second name, which may be another record's, or none of ckpt's: both would change. */
+export function checkOneName(path: string, { nlink }: fs.BigIntStats): void {
+  if (nlink < 2n) return
+  const word = quoteWord(path)
+  const own = quoteWord(`${path}.own`)
+  throw new UntrustedError(
+    path,
+    `has ${nlink} names (hard links), and what is written there would change the file under each of them`,
+    `where it is a record of ckpt's, give it a file of its own: cp -p ${word} ${own} && mv ${own} ${word}; else move it away`,
+  )
+}
+
 const moveAway = 'see what it is, then move it away'
 
 /** A folder whose names only their owners may change (the sticky bit) is safe although everyone may write to it. */

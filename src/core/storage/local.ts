@@ -10,7 +10,7 @@ import {
   throwingStorageErrors,
   toStorageError,
 } from './storage-errors.js'
-import { checkFile, checkFolder, Guard, type GuardedName } from './guarded-folders.js'
+import { checkFile, checkFolder, checkOneName, Guard, type GuardedName } from './guarded-folders.js'
 import { LocalAmendHandle, LocalReadHandle, LocalWriteHandle, noRegularFile, readWhole } from './local-handles.js'
 import { leadsThroughDescriptors, OpenFolder, type ActAs } from './open-folder.js'
 import { LocalFolder } from './local-folder.js'
@@ -195,7 +195,7 @@ class Local {
     return this.inPlace(
       path,
       () => fs.openSync(path, how | O_NONBLOCK, 0o666),
-      (reached) => openRecord(path, reached, how),
+      (reached) => openRecord(path, reached, how, checkOneName),
     )
   }
 
@@ -355,10 +355,17 @@ function using<T>(folder: OpenFolder, call: (folder: OpenFolder) => T): T {
 }
 
 /** A regular file that may be a record of ckpt's, opened without following a link and without waiting for anybody. */
-function openRecord(path: string, { folder, name, rules }: GuardedName, how: number): number {
+function openRecord(
+  path: string,
+  { folder, name, rules }: GuardedName,
+  how: number,
+  check?: (path: string, stats: fs.BigIntStats) => void,
+): number {
   const fd = openUnfollowed(path, folder.at(name), how)
   try {
-    checkFile(path, fs.fstatSync(fd, { bigint: true }), rules)
+    const stats = fs.fstatSync(fd, { bigint: true })
+    checkFile(path, stats, rules)
+    check?.(path, stats)
     return fd
   } catch (error) {
     fs.closeSync(fd)

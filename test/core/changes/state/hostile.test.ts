@@ -267,6 +267,17 @@ describe('what lies in the state folder', () => {
     })
   }
 
+  it('is read as a journal that has a second name, and not added to: the file under that name is another', async () => {
+    const { run, state, storage, mine } = scene()
+    fs.mkdirSync(state, { recursive: true })
+    fs.linkSync(join(mine, 'thesis'), join(state, 'journal.jsonl'))
+    const failures: Error[] = []
+    const journal = await Journal.open(storage, await stateFolderOf(storage, run), (error) => failures.push(error))
+    await journal.add({ what: 'requeue', time: 1, job: { scheduler: 'slurm', id: '1', restarts: 0 } })
+    expect(failures.map(({ message }) => message).join()).toMatch(/journal\.jsonl has 2 names \(hard links\)/)
+    expect(fs.readFileSync(join(mine, 'thesis'), 'utf8')).toBe('precious')
+  })
+
   it('may be hundreds of records that are none: ten are reported, and how many there are more', async () => {
     const { run, state, storage, warnings } = scene()
     for (const folder of ['demoted', 'trash']) {
