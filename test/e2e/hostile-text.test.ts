@@ -204,7 +204,7 @@ describe('text that is not ours', () => {
       'esc\u001b[31m',
       'tag\u{e0041}',
     ]
-    const keys = names.map((name) => `${JSON.stringify(`k${name}`)}: 1.0\n`).join('')
+    const keys = names.map((name) => `"k${inYaml(name)}": 1.0\n`).join('')
     const files = Object.fromEntries(names.map((name) => [`m${name}.ckpt`, 'x']))
     for (const name of names)
       makeRun({ [`CKPT+${name}`]: { 'CKPT.yaml': `epoch: 1\n${keys}`, ...files } }, join(root, `r${name}`))
@@ -239,6 +239,12 @@ describe('text that is not ours', () => {
     }
   })
 })
+
+/** Within double quotes. */
+function inYaml(text: string): string {
+  const escape = (character: string) => `\\U${(character.codePointAt(0) ?? 0).toString(16).padStart(8, '0')}`
+  return text.replace(/[^ -~]/gu, escape)
+}
 
 function expectClean(text: string, args: readonly string[]): void {
   const found = obeyed.exec(text)

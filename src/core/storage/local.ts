@@ -76,15 +76,7 @@ export function localStorage({ custody = {}, actAs }: LocalOptions = {}): Storag
       throwingStorageErrors(path, () => local.change(path, (at) => fs.symlinkSync(target, at))),
     copyFile: (from, to, signal) => local.copy(from, to, COPYFILE_EXCL | COPYFILE_FICLONE, signal),
     cloneFile: (from, to) => local.clone(from, to),
-    amend: async (path) =>
-      throwingStorageErrors(
-        path,
-        () =>
-          new LocalAmendHandle(
-            path,
-            local.change(path, (at) => fs.openSync(at, O_RDWR | O_NOFOLLOW)),
-          ),
-      ),
+    amend: async (path) => throwingStorageErrors(path, () => new LocalAmendHandle(path, local.openToAmend(path))),
     setTimes: async (path, accessed, modified) =>
       throwingStorageErrors(path, () => local.setTimes(path, accessed, modified)),
     syncFile: async (path) => throwingStorageErrors(path, () => syncOpen(local.openToRead(path).fd)),
@@ -196,6 +188,14 @@ class Local {
       path,
       () => fs.openSync(path, how | O_NONBLOCK, 0o666),
       (reached) => openRecord(path, reached, how, checkOneName),
+    )
+  }
+
+  openToAmend(path: string): number {
+    return this.inPlace(
+      path,
+      () => fs.openSync(path, O_RDWR | O_NOFOLLOW),
+      (reached) => openRecord(path, reached, O_RDWR, checkOneName),
     )
   }
 

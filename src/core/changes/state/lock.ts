@@ -12,7 +12,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { basename, join } from 'node:path'
-import { CkptError, StorageError, UntrustedError } from '../../errors.js'
+import { CkptError, isAbsence, StorageError, UntrustedError } from '../../errors.js'
 import type { JsonObject } from '../../formats/text/json.js'
 import type { Storage } from '../../storage/storage.js'
 import { forgetUnlessProtecting } from './elsewhere.js'
@@ -57,6 +57,8 @@ const beatInterval = 10
 export const staleAfter = 120
 /** Leftovers of dead owners cleared at a time: others may have put thousands there. */
 const mostCleared = 100
+/** Tries at once before it is time to wait: others may change what is there between any two looks. */
+const mostTries = 100
 /** Milliseconds between two tries of the one whose turn is next, and of those behind it. */
 const retryInterval = 50
 const queueInterval = 200
@@ -148,14 +150,28 @@ interface Seen {
   readonly owner: Owner | null
   /** What is where the record was can be none of ckpt's (a pipe, a link, a folder, another object): nobody holds such a lock. */
   readonly isForeign: boolean
-  /** Names of the files whose newest time is the owner's last sign of life. */
+  /** Names of the files whose newest time is the owner's last sign of life; none: the folder's own time is. */
   readonly beats: readonly string[]
+  /** Why nothing in the folder is read: it is not trusted, or closed. Null where it is. */
+  readonly closed: StorageError | null
 }
 
 /** Of this version, or of none: a later one may say it in another form. */
 function isNoOwners(record: JsonObject): boolean {
   const version = record.get('version')
   return toOwner(record) === null && !(typeof version === 'number' && version > 1)
+}
+
+const nobodyKnown: Seen = { token: '', owner: null, isForeign: false, beats: [], closed: null }
+
+/** Somebody's who may well be at work: a colleague, or a stranger. Null of one that is not there. */
+function closedTo(error: StorageError): Seen | null {
+  return isAbsence(error.errno) ? null : { ...nobodyKnown, closed: error }
+}
+
+function describeHolder({ owner, closed }: Seen): string {
+  if (owner !== null) return describeOwner(owner)
+  return closed === null ? 'another ckpt' : `another ckpt (${closed.message})`
 }
 
 /** One ckpt's way to the lock. */
@@ -171,6 +187,8 @@ class LockAttempt {
   private lastSign = -Infinity
   /** Nobody was before us at the last try. */
   isNext = false
+  /** The token of a dead lock whose name aside was taken: by one that is taking it over, or by what was put there. */
+  private takenName: string | null = null
 
   constructor(
     private readonly storage: Storage,
@@ -195,7 +213,7 @@ class LockAttempt {
 
   /** Null when the lock is ours, else who has it. Throws StorageError when the state folder cannot be written. */
   async take(): Promise<string | null> {
-    for (let tries = 0; ; tries += 1) {
+    for (let tries = 0; tries < mostTries; tries += 1) {
       try {
         await this.prepare()
         const ahead = await this.queue.ahead()
@@ -215,12 +233,13 @@ class LockAttempt {
         }
         const seen = await this.look(this.lock)
         if (seen === null) continue
-        if (!(await this.isDead(seen))) return seen.owner === null ? 'another ckpt' : describeOwner(seen.owner)
+        if (!(await this.isDead(seen))) return describeHolder(seen)
         await this.takeAway(seen)
         continue
       }
       return null
     }
+    return describeHolder(nobodyKnown)
   }
 
   /** A network file system may have lost the answer to a rename that was done. */
@@ -258,7 +277,7 @@ class LockAttempt {
   /** Null when there is nothing (any more). */
   private async look(folder: string): Promise<Seen | null> {
     const [listing] = await this.storage.list([folder])
-    if (listing?.ok !== true) return null
+    if (listing?.ok !== true) return listing === undefined ? null : closedTo(listing.error)
     const { record, isForeign } = await this.readOwner(folder)
     const recorded = record?.get('token')
     const known = typeof recorded === 'string' && token.test(recorded) ? recorded : ''
@@ -268,6 +287,7 @@ class LockAttempt {
       owner: record === null ? null : toOwner(record),
       isForeign,
       beats: names.filter((name) => name === ownerFile || name.startsWith(`${beatPrefix}${known}`)),
+      closed: null,
     }
   }
 
@@ -320,16 +340,19 @@ class LockAttempt {
 
   /**
    * The dead owner's lock is put aside under its token; it goes when ours is released. So of two that want to take it
-   * over the second finds that name taken; should it ever move a living lock aside, it puts it back.
+   * over the second finds that name taken; should it ever move a living lock aside, it puts it back. A lock that stays
+   * though that name is taken goes aside under one of ours.
    */
   private async takeAway(dead: Seen): Promise<void> {
-    const aside = this.folderOf(dead.token === '' ? `${this.token}-unreadable` : `${dead.token}-dead`)
+    const isNameKnown = dead.token !== '' && dead.token !== this.takenName
+    const aside = this.folderOf(isNameKnown ? `${dead.token}-dead` : `${this.token}-unreadable`)
     try {
       await this.storage.rename(this.lock, aside)
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
-      if (error.errno === 'ENOENT' || error.errno === 'EEXIST' || error.errno === 'ENOTEMPTY') return
-      throw error
+      if (error.errno === 'EEXIST' || error.errno === 'ENOTEMPTY') this.takenName = dead.token
+      else if (error.errno !== 'ENOENT') throw error
+      return
     }
     const moved = await this.look(aside)
     if (moved !== null && moved.token !== dead.token) await quietly(() => this.storage.rename(aside, this.lock))

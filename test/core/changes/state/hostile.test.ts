@@ -255,6 +255,7 @@ describe('what lies in the state folder', () => {
       )
       const append = storage.append(join(state, 'journal.jsonl'), Buffer.from('x\n'))
       await expect(append).rejects.toThrow(UntrustedError)
+      await expect(storage.amend(join(state, 'journal.jsonl'))).rejects.toThrow(UntrustedError)
       expect(fs.readdirSync(mine)).toEqual(['thesis'])
       expect(fs.readFileSync(join(mine, 'thesis'), 'utf8')).toBe('precious')
     })
@@ -275,6 +276,7 @@ describe('what lies in the state folder', () => {
     const journal = await Journal.open(storage, await stateFolderOf(storage, run), (error) => failures.push(error))
     await journal.add({ what: 'requeue', time: 1, job: { scheduler: 'slurm', id: '1', restarts: 0 } })
     expect(failures.map(({ message }) => message).join()).toMatch(/journal\.jsonl has 2 names \(hard links\)/)
+    await expect(storage.amend(join(state, 'journal.jsonl'))).rejects.toThrow(/has 2 names/)
     expect(fs.readFileSync(join(mine, 'thesis'), 'utf8')).toBe('precious')
   })
 
@@ -313,6 +315,51 @@ describe('what lies in the state folder', () => {
       expect(fs.readdirSync(mine).sort()).toEqual(['owner.json', 'thesis'])
     },
   )
+
+  const closed: Readonly<Record<string, readonly [says: RegExp, make: (lock: string) => void]>> = {
+    'everyone may change it': [/can be changed by everyone/, (lock) => fs.chmodSync(lock, 0o777)],
+    ...(isRoot
+      ? { "it is a stranger's": [/belongs to user 65534/, (lock: string) => fs.chownSync(lock, stranger, stranger)] }
+      : { 'it is closed': [/permission denied/i, (lock: string) => fs.chmodSync(lock, 0)] }),
+  }
+  it.each(Object.entries(closed))(
+    'is a lock of somebody where %s: that is told at once, and it is put aside after two minutes of silence',
+    async (_, [says, make]) => {
+      const { run, state, storage } = scene()
+      const lock = join(state, 'lock')
+      fs.mkdirSync(lock, { recursive: true })
+      fs.writeFileSync(join(lock, 'owner.json'), JSON.stringify({ owner: owner({ host: 'there' }) }))
+      make(lock)
+      const options = lockOptions(machine(owner()), { patience: 0 })
+      const folder = await stateFolderOf(storage, run)
+      await expect(acquireLock(storage, folder, options)).rejects.toMatchObject({
+        code: 'refused',
+        message: expect.stringMatching(says) as string,
+      })
+      const then = Date.now() / 1000 - 200
+      fs.utimesSync(lock, then, then)
+      await (await acquireLock(storage, folder, options)).release()
+      expect(fs.existsSync(lock)).toBe(false)
+      expect(fs.readdirSync(state)).toHaveLength(1)
+      if (!isRoot) fs.chmodSync(join(state, fs.readdirSync(state)[0] ?? ''), 0o700)
+    },
+  )
+
+  it('is a dead lock of which the name is taken that it would be put aside under: it is put aside all the same', async () => {
+    const { run, state, storage } = scene()
+    const token = '00000000-0000-4000-8000-000000000000'
+    for (const name of ['lock', `lock-${token}-dead`]) {
+      fs.mkdirSync(join(state, name), { recursive: true })
+      fs.writeFileSync(join(state, name, 'owner.json'), JSON.stringify({ token, owner: owner({ pid: 7 }) }))
+    }
+    fs.writeFileSync(join(state, `lock-${token}-dead`, 'notes'), '')
+    const folder = await stateFolderOf(storage, run)
+    await (await acquireLock(storage, folder, lockOptions(machine(owner()), { patience: 0 }))).release()
+    expect(fs.existsSync(join(state, 'lock'))).toBe(false)
+    expect(
+      fs.readdirSync(state, { recursive: true, encoding: 'utf8' }).map((path) => path.split('/').at(-1)),
+    ).toContain('notes')
+  })
 
   it('loses only what ckpt itself puts there: a dead lock with a file of somebody else stays', async () => {
     const { run, state, storage } = scene()
