@@ -1,4 +1,5 @@
 /** The system's failures, as errors of ckpt. */
+import { constants } from 'node:os'
 import { isFull, StorageError } from '../errors.js'
 import type { Result } from './storage.js'
 
@@ -32,8 +33,16 @@ export function throwingStorageErrors<T>(path: string, call: () => T): T {
   }
 }
 
+/** By their numbers, codes that Node knows and gives no name to: libuv's list (uv.h, UV_ERRNO_MAP) lacks them. */
+const unnamed: ReadonlyMap<unknown, string> = new Map(
+  (['EDQUOT', 'ESTALE'] as const).map((name) => [-constants.errno[name], name]),
+)
+
+/** The system's own word for what failed; Node's `Unknown system error -122` of a used-up quota is `EDQUOT`. */
 export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined
+  const isNamed = !error.code.startsWith('Unknown system error')
+  return isNamed || !('errno' in error) ? error.code : (unnamed.get(error.errno) ?? error.code)
 }
 
 /** What the system's codes mean to a person; others are shown as they are. */
@@ -50,7 +59,7 @@ const meanings: Readonly<Record<string, string>> = {
   EXDEV: 'the two paths lie on different file systems',
   ENOTEMPTY: 'the directory is not empty',
   ELOOP: 'a symbolic link leads to itself',
-  ESTALE: 'something else took its place meanwhile',
+  ESTALE: 'it was replaced meanwhile, or its server no longer knows it',
   EIO: 'the device reported an I/O error',
 }
 
