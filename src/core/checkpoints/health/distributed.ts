@@ -8,8 +8,10 @@ import { FormatError } from '../../errors.js'
 import { readDcpLengths } from '../../formats/torch/dcp-metadata.js'
 import { isJsonObject, parseJson } from '../../formats/text/json.js'
 import { countOf, itemsOf, type PickleNode } from '../../formats/pickle/index.js'
+import { groupBy } from '../../grouped.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { findingOf, type MeasuredFile } from '../layouts/index.js'
+import { inspectOneSave } from './one-save.js'
 import { byFolder, missing, mostRanks, pad, range, readRoot, valueOf, type Folder } from './process-files.js'
 import { inspectRandomStates } from './random-states.js'
 import { countRanks, findMissingRanks, inspectModelParallel } from './ranks.js'
@@ -157,13 +159,25 @@ async function inspectDeepSpeed(storage: ReadStorage, folder: string, here: Fold
   const absent = [...expected].filter((name) => !here.has(name)).sort()
   const sure = `dp_world_size is ${dp} and mp_world_size ${mp}`
   const reason = `not there; ${expected.size - absent.length} of ${expected.size} files of this kind are, and ${sure}`
-  return {
-    findings: missing(
-      absent.map((name) => folder + name),
-      reason,
-    ),
-    processes: dp * mp,
+  const gone = missing(
+    absent.map((name) => folder + name),
+    reason,
+  )
+  return { findings: [...gone, ...(await inspectSaves(storage, here, names))], processes: dp * mp }
+}
+
+/** The files of the model's states say their steps to each other, and so do those of each kind of optimizer states. */
+async function inspectSaves(storage: ReadStorage, here: Folder, names: readonly string[]): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for (const [, alike] of groupBy(names, (name) => (name.endsWith(modelTail) ? modelTail : kindOf(name)))) {
+    findings.push(
+      ...(await inspectOneSave(
+        storage,
+        alike.flatMap((name) => here.get(name) ?? []),
+      )),
+    )
   }
+  return findings
 }
 
 const modelTail = '_model_states.pt'

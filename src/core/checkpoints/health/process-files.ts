@@ -3,13 +3,13 @@ import { basename } from 'node:path'
 import type { Finding } from '../../checkpoint.js'
 import { FormatError, StorageError } from '../../errors.js'
 import { textOf, type PickleNode } from '../../formats/pickle/index.js'
-import { openTorchObject } from '../../formats/torch/object.js'
+import { openTorchObject, type TorchObject } from '../../formats/torch/object.js'
 import { sourceOf, withFile } from '../../storage/file-source.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { MeasuredFile } from '../layouts/index.js'
 
 /** Files that one checkpoint's findings name. */
-const mostNamed = 8
+export const mostNamed = 8
 /** No machine has more processes; a file that says so lies. */
 export const mostRanks = 100_000
 
@@ -28,8 +28,20 @@ export function byFolder(files: readonly MeasuredFile[]): ReadonlyMap<string, Fo
 
 /** What torch.save wrote; undefined where the file is broken, or of another kind. */
 export async function readRoot(storage: ReadStorage, path: string): Promise<PickleNode | undefined> {
+  return lookInto(storage, path, ({ root }) => root)
+}
+
+/** What `look` gives of an object that torch.save wrote; undefined where the file is broken, or of another kind. */
+export async function lookInto<T>(
+  storage: ReadStorage,
+  path: string,
+  look: (object: TorchObject) => T | Promise<T>,
+): Promise<T | undefined> {
   try {
-    return await withFile(storage, path, async (handle) => (await openTorchObject(sourceOf(handle)))?.root)
+    return await withFile(storage, path, async (handle) => {
+      const object = await openTorchObject(sourceOf(handle))
+      return object === null ? undefined : look(object)
+    })
   } catch (error) {
     // What is broken about it is reported for the file itself.
     if (error instanceof FormatError || error instanceof StorageError) return undefined

@@ -7,7 +7,7 @@ import { isResumable } from '../../../../src/core/checkpoint.js'
 import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
 import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
-import { makeFolder, write } from '../layouts/folders.js'
+import { copyFixture, makeFolder, write } from '../layouts/folders.js'
 
 const storage = localStorage()
 const fixtures = fileURLToPath(new URL('../../../fixtures', import.meta.url))
@@ -211,6 +211,32 @@ describe('what DeepSpeed writes', () => {
     expect(await findings(root, 200)).toEqual(['partial latest: names "global_step100", which is not there'])
     rmSync(join(root, 'checkpoint-200/latest'))
     expect((await findings(root, 200))?.[0]).toMatch(/^partial latest: not there; DeepSpeed writes it when all ranks/)
+  })
+})
+
+describe('files of two saves of DeepSpeed in one folder', () => {
+  const ofRank = (rank: number, kind: string): string => `zero_pp_rank_${rank}_mp_rank_00_${kind}_states.pt`
+
+  async function mixed(stage: string, file: string): Promise<unknown[] | undefined> {
+    const root = copyFixture(`frameworks/${stage}/run`)
+    expect((await gradedIn(root, 'global_step30'))?.health.findings).toEqual([])
+    cpSync(join(root, 'global_step10', file), join(root, 'global_step30', file))
+    const graded = await gradedIn(root, 'global_step30')
+    return graded?.health.findings.map(({ grade, file: of, reason }) => `${grade} ${of ?? ''}: ${reason}`)
+  }
+
+  it.each([
+    ['deepspeed', 'optim'],
+    ['deepspeed_zero3', 'optim'],
+    ['deepspeed_zero3', 'model'],
+  ])('are told by the steps that they count: %s, the %s states of one rank', async (stage, kind) => {
+    for (const [rank, other] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const reason = `another save's: it is of step 10, and ${ofRank(other, kind)} of step 30`
+      expect(await mixed(stage, ofRank(rank, kind))).toEqual([`corrupt ${ofRank(rank, kind)}: ${reason}`])
+    }
   })
 })
 
