@@ -79,7 +79,8 @@ export default class List extends BaseCommand<typeof List> {
   static override description = `Shows name, age, epoch, step, the metrics that vary, size and marks (latest, best by each metric, damaged,
 pinned, set aside), the newest first. --min, --max and --by rank instead. Parameter files are not opened unless --verify says so.
 On a terminal a curve of each metric stands below the table, with the best and the worst of all. With -r all runs below
-the folder are one table, each row with its run; --limit then counts the rows of all runs. Exit status 3 when nothing matches.`
+the folder are one table, each row with its run; --limit then counts the rows of all runs. Exit status 3 when nothing matches; 6
+when a checkpoint cannot be read (permission, device, server), 4 when none can.`
   static override examples = [
     { description: 'the run in this folder', command: '<%= config.bin %> list' },
     { description: 'the three best', command: '<%= config.bin %> list exp/save --min WER --limit 3' },
@@ -133,13 +134,20 @@ the folder are one table, each row with its run; --limit then counts the rows of
       this.failWith({ ...document })
       throw nothingMatches(path, views, query, this.flags.recursive)
     }
-    const isUnread = this.flags.recursive && runs.some(({ checkpoints }) => checkpoints.some(isUnreadable))
-    if (isUnread) process.exitCode = exitStatusOf.partial
+    this.setExitStatus(runs, views)
     if (this.flags.recursive && !this.flags.group) return this.answerFlat(document ?? {}, path, views)
     const options = { now: this.now(), output: this.output }
     const shown = views.filter(({ matching }) => matching > 0)
     const texts = this.wantsJson ? [] : await Promise.all(shown.map((view) => renderRun(view, options)))
     this.answer(document, () => texts.flatMap((text, index) => (index === 0 ? [...text] : ['', ...text])))
+  }
+
+  /** 6 where the system refuses to read some checkpoint, also of those without a row; 4 where it refuses all. */
+  private setExitStatus(runs: readonly Run[], views: readonly View[]): void {
+    const found = runs.flatMap(({ checkpoints }) => checkpoints)
+    const examined = views.flatMap(({ rows }) => rows.map(({ checkpoint }) => checkpoint))
+    const refused = new Set([...found, ...examined].filter(isUnreadable).map(({ path }) => path))
+    if (refused.size > 0) process.exitCode = exitStatusOf[refused.size < found.length ? 'partial' : 'damaged']
   }
 
   /** Of one run its own; what several runs have alike is shown once. */

@@ -163,13 +163,31 @@ describe('ckpt runs', () => {
     chmodSync(folder, 0)
     const all = [['runs'], ['list', '-r'], ['list', '-r', '--group'], ['du'], ['gc', '--older-than', '0s', '--dry-run']]
     const outcomes = await Promise.all(all.map((args) => ckpt([...args, tree])))
+    const ofOne = await Promise.all([[], ['--json']].map((args) => ckpt(['list', join(tree, 'b', 'save'), ...args])))
     chmodSync(folder, 0o700)
+    expect(ofOne.map(({ status }) => status)).toEqual([6, 6])
     expect(outcomes.map(({ status }) => status)).toEqual(all.map(() => 6))
     const [runs, list, , du] = outcomes
     expect(runs?.stdout).toMatch(/b\/save .*1 unreadable/)
     expect(list?.stdout).toMatch(/unreadable: permission denied/)
     expect(du?.stderr).toContain(`warning: ${folder} could not be read: permission denied\n`)
     expect(await ckpt(['runs', tree])).toMatchObject({ status: 0 })
+  })
+
+  it.skipIf(process.getuid?.() === 0)('list ends with 6 also where only a look into the files is refused', async () => {
+    const run = makeRun(epochs(2), temporaryDirectory())
+    const files = readdirSync(run).map((name) => join(run, name, 'model.ckpt'))
+    const look = async (): Promise<unknown[]> =>
+      Promise.all(
+        [['list'], ['list', '--verify', 'quick'], ['list', '-r', '--verify', 'quick']].map(
+          async (args) => (await ckpt([...args, run])).status,
+        ),
+      )
+    for (const [index, expected] of [6, 4].entries()) {
+      chmodSync(files[index] ?? '', 0)
+      // Nothing is known of a file that was not looked into.
+      expect(await look()).toEqual([0, expected, expected])
+    }
   })
 
   it.skipIf(process.getuid?.() === 0)('ends with 6 where a folder cannot be read, and shows the others', async () => {
