@@ -16,6 +16,8 @@ export interface Installation {
   readonly readSpec: () => CompletionSpec
   /** Signals that came before anybody listened for them; more may come to it. Undefined for all commands but `run`. */
   readonly early?: ReadonlySet<NodeJS.Signals> | undefined
+  /** Has less memory used from then on, and more time; undefined where that cannot be. */
+  readonly spareMemory?: (() => void) | undefined
 }
 
 /** Runs the command that `argv` names, or says that it names none. False where help is wanted: no run is here. */
@@ -53,9 +55,9 @@ async function tellRunHere(installation: Installation): Promise<boolean> {
   return true
 }
 
-function programOf({ root, version, build }: Installation): Program {
+function programOf({ root, version, build, spareMemory }: Installation): Program {
   const commands = Object.entries(loadCommand).map(([id, load]) => [id, async () => (await load()).default] as const)
-  return { root, version, build: build ?? version, commands: new Map(commands) }
+  return { root, version, build: build ?? version, commands: new Map(commands), spareMemory }
 }
 
 /** Short names that fingers know from elsewhere; `static aliases` of the command tells them to help and completion. */

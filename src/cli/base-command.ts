@@ -9,7 +9,7 @@ import { lockOptions, ownerFor, withRunLock } from './run-lock.js'
 import { positionsOf } from './settings/command-settings.js'
 import { locateRun } from '../core/checkpoints/layouts/index.js'
 import type { Hook } from '../core/jobs/hooks/index.js'
-import { spareMemory } from '../machine/spare-memory.js'
+import { sparing } from '../machine/spare-memory.js'
 
 export type FlagsOf<T extends Description> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
 export type ArgsOf<T extends Description> = Interfaces.InferredArgs<T['args']>
@@ -55,7 +55,8 @@ export abstract class BaseCommand<T extends Description> extends ReadingCommand 
   }
 
   protected async init(): Promise<void> {
-    if (this.described.looksDeep) this.closing.push(await spareMemory())
+    const { spareMemory } = this.program
+    if (this.described.looksDeep && spareMemory) this.readFrom(sparing(this.storage, spareMemory))
     this.reporter.wantsJson = asksForJson(this.argv)
     this.reporter.isLineByLine = this.described.isLineByLine
     this.asked = await readRequest(this.ownArguments(), this.asker)

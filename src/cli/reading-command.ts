@@ -12,6 +12,11 @@ export abstract class ReadingCommand extends TellingCommand {
   /** What is asked of this lists each folder once in a command; who changes something afterwards asks `readAgain` first. */
   protected reading: ReadStorage = ScanTree.over(this.storage)
 
+  protected readFrom(storage: Storage): void {
+    this.storage = storage
+    this.readAgain()
+  }
+
   /** What was listed before is listed anew. */
   protected readAgain(): void {
     this.reading = ScanTree.over(this.storage)

@@ -16,8 +16,7 @@ export abstract class TensorCommand<T extends Description> extends BaseCommand<T
     const loaded = await interruptible((signal) => loadThrough(this.storage, hooks, files, signal))
     if (loaded === null) return this.storage
     this.closing.push(loaded.close)
-    this.storage = loaded.storage
-    this.readAgain()
+    this.readFrom(loaded.storage)
     return this.storage
   }
 

@@ -2,7 +2,6 @@
 import { dirname, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { utcOffset, wait } from '../machine/clock.js'
-import { spareMemory } from '../machine/spare-memory.js'
 import { agreeOnPlan } from '../cli/questions/agree-on-plan.js'
 import type { Run } from '../core/checkpoint.js'
 import type { HealthOptions } from '../core/checkpoints/health/index.js'
@@ -186,7 +185,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
         ? await openRun(this.reading, asked, this.stateLocation)
         : await openRunAt(this.reading, written.run, this.stateLocation)
     if (onlyShows) {
-      await this.spareWhereMany(run)
+      this.spareWhereMany(run)
       return this.show(run, await this.intend(run, written))
     }
     await this.change(run.path, written)
@@ -207,14 +206,14 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
   private async agreedOn(path: string, written: WrittenPlan | null): Promise<{ run: Run; intent: Intent }> {
     this.readAgain()
     const run = await openRun(this.reading, path, this.stateLocation)
-    await this.spareWhereMany(run)
+    this.spareWhereMany(run)
     const intent = await this.agree(run, written)
     this.readAgain()
     return { run: runAsPlanned(run, intent.plan), intent }
   }
 
-  private async spareWhereMany({ checkpoints }: Run): Promise<void> {
-    if (checkpoints.length > mostAtEase) this.closing.push(await spareMemory())
+  private spareWhereMany({ checkpoints }: Run): void {
+    if (checkpoints.length > mostAtEase) this.program.spareMemory?.()
   }
 
   private get stateLocation() {

@@ -46,6 +46,22 @@ describe('the cache of compiled code', () => {
     expect(statSync(file).ino).toBe(ino)
   })
 
+  it('is used also by a command that sets flags of V8 while it loads its parts', async () => {
+    const file = join(temporaryDirectory(), 'model.safetensors')
+    const tensor = { dtype: 'U8', shape: [1 << 21], data_offsets: [0, 1 << 21] }
+    const header = Buffer.from(JSON.stringify({ weight: tensor }))
+    const length = Buffer.alloc(8)
+    length.writeBigUInt64LE(BigInt(header.length))
+    writeFileSync(file, Buffer.concat([length, header, Buffer.alloc(1 << 21)]))
+    const cache = temporaryDirectory()
+    const tensors = () => ckpt(['tensors', file], { env: { XDG_CACHE_HOME: cache } })
+    expect((await tensors()).status).toBe(0)
+    const inodes = () => cachesIn(cache).map((one) => statSync(one).ino)
+    const first = inodes()
+    expect((await tensors()).status).toBe(0)
+    expect(inodes()).toEqual(first)
+  })
+
   it.each([
     ['empty', () => Buffer.alloc(0)],
     ['cut short', (bytes: Buffer) => bytes.subarray(0, bytes.length - 1000)],

@@ -9,6 +9,8 @@ export interface Program {
   readonly build: string
   /** By id: `trash:empty`. */
   readonly commands: ReadonlyMap<string, () => Promise<CommandClass>>
+  /** Has less memory used from then on, and more time; undefined where that cannot be. */
+  readonly spareMemory?: (() => void) | undefined
 }
 
 export type CommandClass = Description &
