@@ -333,10 +333,15 @@ export function ownMeta({ meta, measuredAt }: Checkpoint): Meta {
   return measuredAt === undefined ? meta : new Map([...meta].filter(([key]) => !measuredAt.has(key)))
 }
 
-/** The checkpoint graded by these findings. Of one that is a file each is about that file, which needs no name then. */
+/** The checkpoint graded by these findings. One that is a file needs no name for it; what belongs beside it has one. */
 export function withHealth(checkpoint: Checkpoint, level: HealthLevel, findings: readonly Finding[]): Checkpoint {
-  const own = checkpoint.kind === 'file' ? findings.map(({ grade, reason }) => ({ grade, reason })) : findings
+  const own = checkpoint.kind === 'file' ? findings.map((finding) => withoutOwnName(checkpoint, finding)) : findings
   return { ...checkpoint, health: healthFrom(level, own) }
+}
+
+function withoutOwnName({ path }: Checkpoint, finding: Finding): Finding {
+  const { grade, file, reason } = finding
+  return file === undefined || path.endsWith(`/${file}`) ? { grade, reason } : finding
 }
 
 /** Equal for all names of one state: a link and a copy say whose state they have. */

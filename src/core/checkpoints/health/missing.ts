@@ -1,6 +1,6 @@
 /** Which files of a checkpoint are missing, judged from names alone. */
 import { groupBy } from '../../grouped.js'
-import { basename } from 'node:path'
+import { basename, extname } from 'node:path'
 import { isUnlisted, type Checkpoint, type Finding, type Role } from '../../checkpoint.js'
 import {
   isStemOfProcess,
@@ -73,7 +73,18 @@ function missingFrom(checkpoint: Checkpoint, others: number, counts: ReadonlyMap
     checkpoint,
     lacking.map(([, known]) => known),
   )
-  return missed.map(({ name }) => ({ grade: 'partial', file: name, reason }))
+  return missed.map((known) => ({ grade: 'partial', file: nameBeside(checkpoint, known), reason }))
+}
+
+/** Files beside one that is a file have its name in theirs: `last-EMA.ckpt` of `last.ckpt`, and not as the others have it. */
+function nameBeside(checkpoint: Checkpoint, { name, of }: Count): string {
+  const stem = stemOf(of)
+  if (checkpoint.kind !== 'file' || !name.startsWith(stem)) return name
+  return stemOf(checkpoint) + name.slice(stem.length)
+}
+
+function stemOf({ path }: Checkpoint): string {
+  return basename(path, extname(path))
 }
 
 function canWitness(checkpoint: Checkpoint): boolean {
@@ -88,6 +99,8 @@ function droppedKeys(checkpoint: Checkpoint): string[] {
 interface Count {
   count: number
   readonly name: string
+  /** The first that has it. */
+  readonly of: Checkpoint
   readonly role: Role
   readonly optional: boolean
 }
@@ -101,9 +114,10 @@ function countKeys(kinds: readonly Alike[]): Map<string, Count> {
         known.count += checkpoints.length
         continue
       }
-      const count = checkpoints.length
+      const [of] = checkpoints
+      if (of === undefined) continue
       const { role, optional = false } = file
-      counts.set(file.key, { count, name: basename(file.path), role, optional })
+      counts.set(file.key, { count: checkpoints.length, name: basename(file.path), of, role, optional })
     }
   }
   // What a demotion took was there: its absence elsewhere still means something.

@@ -3,7 +3,7 @@ import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { findRuns, loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
-import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
+import { checkHealth, checkStructure } from '../../../../src/core/checkpoints/health/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { fixtures, makeFolder, write } from './folders.js'
 import { dict, torchFile } from './lightning-files.js'
@@ -46,6 +46,25 @@ describe('an averaged twin of NeMo', () => {
     const graded = await checkHealth(storage, checkpoints, checkpoints, 'quick')
     const findings = graded.flatMap(({ health }) => health.findings.map(({ file, grade }) => `${file ?? ''} ${grade}`))
     expect(findings).toEqual(['x-step=1-EMA.ckpt corrupt'])
+  })
+
+  it('that all others have is missed once, by the name that it would have', async () => {
+    const names = [1, 2, 3].flatMap((step) => [
+      [`x-step=${step}.ckpt`, step] as const,
+      [`x-step=${step}-EMA.ckpt`, step] as const,
+    ])
+    const root = write(makeFolder(), Object.fromEntries(names.slice(0, -1).map(([name, step]) => [name, saved(step)])))
+    const checkpoints = (await findRuns(storage, root)).flatMap((run) => run.checkpoints)
+    const seen = checkStructure(checkpoints)
+    const graded = await checkHealth(storage, seen, seen, 'quick')
+    expect(graded.flatMap(({ name, health }) => health.findings.map((finding) => ({ name, ...finding })))).toEqual([
+      {
+        name: 'x-step=3.ckpt',
+        grade: 'partial',
+        file: 'x-step=3-EMA.ckpt',
+        reason: 'not there, and each of the 2 other checkpoints has it',
+      },
+    ])
   })
 })
 
