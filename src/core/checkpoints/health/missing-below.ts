@@ -110,7 +110,7 @@ function compare(
   others: readonly Checkpoint[],
 ): Finding[] {
   if (others.length < fewestWitnesses) return []
-  const own = new Set((names.get(checkpoint.path) ?? []).map((name) => comparable(checkpoint, name)))
+  const own = new Set((names.get(checkpoint.path) ?? []).flatMap((name) => comparable(checkpoint, name)))
   const theirs = others.map((other) => new Set(below(other, names.get(other.path) ?? [])))
   const [first = new Set<string>(), ...rest] = theirs
   const dropped = (checkpoint.demoted ?? []).map(({ name }) => name)
@@ -145,14 +145,16 @@ function below(checkpoint: Checkpoint, names: readonly string[]): string[] {
       return name.includes('/') && counted.test(basename(name)) && !optional.test(name) && !ranked.test(name)
     })
     .filter((name) => explainTemporary(basename(name)) === null)
-    .map((name) => comparable(checkpoint, name))
+    .flatMap((name) => comparable(checkpoint, name))
 }
 
 /** Stands for the checkpoint's own step in a folder's name: `global_step200`. */
 const mark = '\0'
 
-function comparable({ step }: Checkpoint, name: string): string {
-  if (step === null || !name.includes('/')) return name
+/** As it is, and as others have it where the number in it is the step: `2_Dense/` is the same folder in all of them. */
+function comparable({ step }: Checkpoint, name: string): string[] {
+  if (step === null || !name.includes('/')) return [name]
   const slash = name.lastIndexOf('/')
-  return name.slice(0, slash).replace(new RegExp(`(?<!\\d)0*${step}(?!\\d)`), mark) + name.slice(slash)
+  const marked = name.slice(0, slash).replace(new RegExp(`(?<!\\d)0*${step}(?!\\d)`), mark) + name.slice(slash)
+  return marked === name ? [name] : [name, marked]
 }

@@ -137,6 +137,19 @@ describe('a finished save of the model alone', () => {
   })
 })
 
+describe('a folder with a number in its name', () => {
+  const parts = { 'pytorch_model.bin': 'x', '1_Pooling/config.json': '{}', '2_Dense/pytorch_model.bin': 'x' }
+
+  it('is there also in the checkpoint of that step: 2_Dense/ of sentence-transformers', async () => {
+    const root = makeTrainer([1, 2, 3, 4], parts)
+    const about = async (step: number) => (await findings(root, step))?.filter((one) => one.includes('/'))
+    for (const step of [1, 2, 3, 4]) expect(await about(step)).toEqual([])
+    rmSync(join(root, 'checkpoint-2/2_Dense/pytorch_model.bin'))
+    expect(await about(2)).toEqual([expect.stringMatching(/^partial 2_Dense\/pytorch_model\.bin: not there, and each/)])
+    expect(await about(3)).toEqual([])
+  })
+})
+
 describe('random states of the Trainer', () => {
   const statesOf = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, rank) => [`rng_state_${rank}.pth`, 'x']))

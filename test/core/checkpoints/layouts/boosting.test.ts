@@ -48,3 +48,15 @@ describe('a model of XGBoost', () => {
     expect(await found({ 'xgb.model': bytes })).toEqual([['xgb.model', 'xgboost', []]])
   })
 })
+
+describe('a model of LightGBM', () => {
+  const model = readFileSync(join(fixtures, 'frameworks/lightgbm/run/model.txt'))
+
+  it.each(['fold0_iter_3.txt', 'credit_best.txt', 'round-12.txt', 'final.txt'])(
+    'is known as %s, and so is nothing else of that name',
+    async (name) => {
+      expect(await found({ [name]: model })).toEqual([[name, 'lightgbm', []]])
+      expect(await found({ [name]: 'iter 3: loss 0.2\n' })).toEqual([])
+    },
+  )
+})

@@ -43,6 +43,8 @@ export const xgboost: LayoutSpec = {
   ],
 }
 
+const roundsInText: readonly FactSource[] = [{ from: 'text', pick: roundsDone, limit: 256 << 20 }]
+
 const trees: Has = {
   says: "begins as LightGBM's text of trees",
   test: async (unit, io) => beginsWith(await (await io.look(unit.path)).head(), 'tree\nversion='),
@@ -57,7 +59,14 @@ export const lightgbm: LayoutSpec = {
       kind: 'file',
       name: /\.snapshot_iter_\d+$|^[\w.-]*(?:model|lgb|lightgbm|gbm|booster)[\w.-]*\.(?:txt|model|lgb)$|\.(?:lgb|lgbm|gbm|lightgbm)$/i,
       proof: { sure: [trees] },
-      facts: [{ from: 'text', pick: roundsDone, limit: 256 << 20 }],
+      facts: roundsInText,
+    },
+    {
+      kind: 'file',
+      // A `.txt` may be anything, and there may be thousands: only one with such a name is opened.
+      name: /(?:^|[\W_])(?:iter|round|fold|trees|best|final)[\W_]?\d*\.txt$/i,
+      proof: { sure: [trees] },
+      facts: roundsInText,
     },
   ],
 }
