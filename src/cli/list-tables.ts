@@ -17,13 +17,16 @@ interface TableFlags {
 export class ChosenColumns {
   readonly #choice: ColumnChoice | null
   readonly #sort: string | undefined
+  /** These and no others. */
+  readonly areNamed: boolean
   /** However narrow the terminal. */
   readonly isWide: boolean
 
   constructor({ columns, sort, all }: TableFlags) {
     this.#choice = columns === undefined ? null : parseColumns(columns)
     this.#sort = sort?.replace(/^-/, '')
-    this.isWide = all || this.#choice?.kind === 'these'
+    this.areNamed = this.#choice?.kind === 'these'
+    this.isWide = all || this.areNamed
   }
 
   /** The columns that were asked for, in place of these or made of them. */
@@ -34,7 +37,7 @@ export class ChosenColumns {
   /** The same, with one that tells the trainings of a run apart, unless columns were named. */
   withTrainings(usual: readonly string[]): string[] {
     const chosen = this.of(usual)
-    return this.#choice?.kind === 'these' ? chosen : withTraining(chosen)
+    return this.areNamed ? chosen : withTraining(chosen)
   }
 
   get added(): readonly string[] {

@@ -229,7 +229,7 @@ when a checkpoint cannot be read (permission, device, server), 4 when none can.`
       columns: withRun(this.columns.of(flatColumns(shown, judging))),
       matching: views.reduce((sum, { matching }) => sum + matching, 0),
       monitored: new Set([...this.columns.added, ...judging, ...views.flatMap(({ monitored }) => [...monitored])]),
-      wide: this.columns.isWide,
+      isChosen: this.columns.areNamed,
       curves: isTerminal ? curvesOfRuns(shown, views, judging) : null,
       isAll: this.flags.all,
     }

@@ -101,7 +101,8 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
       columns,
       isRanked: order !== undefined,
       judgedBy: keyOf(order),
-      wide: this.flags.all || this.choice?.kind === 'these',
+      wide: this.flags.all,
+      isChosen: this.choice?.kind === 'these',
       added: this.added,
     }
     const lines = this.wantsJson ? [] : await renderRuns(view, { now: this.now(), output: this.output })

@@ -9,7 +9,7 @@ import { printable } from './printable.js'
 import { valuesOf } from './settings.js'
 import { shortenNames } from './shorten.js'
 import { trendLines, type Trend } from './trends.js'
-import { hiddenBy, laterLeaveFirst, renderTable, staying, type Hidden } from './table.js'
+import { hiddenBy, lasting, laterLeaveFirst, renderTable, staying, type Hidden } from './table.js'
 import { formatSize, plural } from './units.js'
 
 export interface View {
@@ -78,7 +78,9 @@ function roomFor(least: number, taken: number, { height }: Output): number {
 }
 
 /** Rows of many runs, in order. */
-export interface FlatView extends Pick<View, 'rows' | 'columns' | 'matching' | 'monitored' | 'wide' | 'isAll'> {
+export interface FlatView extends Pick<View, 'rows' | 'columns' | 'matching' | 'monitored' | 'isAll'> {
+  /** The columns are those that were named: all of them stay. */
+  readonly isChosen: boolean
   /** Absolute: where the search for runs began. */
   readonly root: string
   /** Of one metric, how it went in the runs whose checkpoints are shown, below the table where there is room. */
@@ -105,12 +107,13 @@ export async function renderFlat(
         const cell = ({ checkpoint }: Row) => printable(relative(view.root, checkpoint.run) || '.')
         return { ...column, shortens: true, cell }
       }
+      if (view.isChosen) return lasting(column)
       if (leavesBesideRuns.has(name)) return { ...column, leaves: leavesBesideRuns.get(name) ?? 0 }
       if (name === 'name') return { ...column, leaves: -1 }
       return view.monitored.has(name) && isMetaColumn(name) ? staying(column) : column
     }),
   )
-  const width = view.wide ? Number.POSITIVE_INFINITY : output.width
+  const width = view.isAll ? Number.POSITIVE_INFINITY : output.width
   const table = [...(await renderTable(columns, view.rows, { isTerminal, width, paint }))]
   if (!isTerminal) return table
   const below = footer(view, hiddenBy(columns, view.rows, width)).map((line) => paint('faint', line))

@@ -9,7 +9,7 @@ import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { valuesOf } from './settings.js'
 import { sortBy } from './sort-rows.js'
-import { hiddenBy, laterLeaveFirst, renderTable, staying, type Column } from './table.js'
+import { hiddenBy, lasting, laterLeaveFirst, renderTable, staying, type Column } from './table.js'
 import { formatAge, formatNumber, formatSize, numberOrDash, plural } from './units.js'
 
 export interface RunsView {
@@ -29,6 +29,8 @@ export interface RunsView {
   readonly added: readonly string[]
   /** All columns stay, however wide. */
   readonly wide: boolean
+  /** The columns are those that were named: all of them stay. */
+  readonly isChosen: boolean
 }
 
 interface ColumnContext {
@@ -48,6 +50,9 @@ function checkpointOf({ best, latest }: RunSummary, isRanked: boolean): Checkpoi
 
 type Known = Record<string, (context: ColumnContext) => Column<RunSummary>>
 
+/** Columns of a terminal for the metric's name and its value. */
+const leastOfBest = 24
+
 const knownColumns: Known = {
   run: (context) => ({ title: 'RUN', shortens: true, cell: ({ path }) => printable(nameOfRun(path, context)) }),
   path: () => ({ title: 'PATH', cell: ({ path }) => printable(path) }),
@@ -57,7 +62,7 @@ const knownColumns: Known = {
   latest: ({ now }) => ({ title: 'LATEST', align: 'right', cell: ({ latest }) => ageOf(latest, now) }),
   best: ({ paint, rankedBy }) => ({
     title: rankedBy === null ? 'BEST' : printable(rankedBy),
-    ...(rankedBy === null ? {} : { align: 'right' as const }),
+    ...(rankedBy === null ? { shortens: true, least: leastOfBest } : { align: 'right' as const }),
     cell: ({ best }) => (rankedBy === null ? describeBest(best) : numberOrDash(best?.value)),
     paint: ({ best }, text) => (best?.isImpossible === true ? paint('warning', text) : text),
   }),
@@ -174,6 +179,7 @@ export async function renderRuns(
   const columns = laterLeaveFirst(
     view.columns.map((name) => {
       const column = columnOf(name, { root, now, paint, isTerminal, isRanked, rankedBy })
+      if (view.isChosen) return lasting(column)
       return name === view.judgedBy || view.added.includes(name) ? staying(column) : column
     }),
   )

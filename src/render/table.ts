@@ -82,6 +82,8 @@ const usualLeast = 20
 /** The same where not even that is there, and of a title above narrower values. */
 const narrowestText = 8
 const narrowestTitle = 4
+/** Columns of a title where the table does not fit as it is. */
+const longestTitle = 24
 
 const plainBorders = Object.fromEntries(
   [
@@ -116,7 +118,8 @@ export function hiddenBy<Row>(columns: readonly Column<Row>[], rows: readonly Ro
 
 /** Leaves out what may leave until the rest fits; what wraps, shortens or is cut takes the room that is left. */
 export function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Fitted<Row>[] {
-  const all = columns.map((column) => ({ column, width: widthOf(column, rows) }))
+  const whole = columns.map((column) => ({ column, width: widthOf(column, rows) }))
+  const all = sumOf(whole, (one) => one.width) <= width ? whole : withShorterTitles(whole, rows)
   const leaving = all.filter(({ column }) => (column.leaves ?? 0) > 0)
   leaving.sort((a, b) => (b.column.leaves ?? 0) - (a.column.leaves ?? 0))
   const kept = leaveOut(all, leaving, width, leastOf)
@@ -140,6 +143,20 @@ function leastOf<Row>({ column, width }: Fitted<Row>): number {
 /** On a terminal that is narrower than what is left. */
 function narrowestOf<Row>({ column, width }: Fitted<Row>): number {
   return yields(column) ? Math.min(width, column.least ?? usualLeast, narrowestText) : width
+}
+
+/** Long titles, of metrics mostly, shortened in the middle: names of runs say more than the rest of these. */
+function withShorterTitles<Row>(all: readonly Fitted<Row>[], rows: readonly Row[]): readonly Fitted<Row>[] {
+  const titles = shortenNames(
+    all.map(({ column }) => column.title),
+    longestTitle,
+  )
+  return all.map(({ column, width }, index) => {
+    const title = titles[index] ?? column.title
+    return title === column.title
+      ? { column, width }
+      : { column: { ...column, title }, width: widthOf({ ...column, title }, rows) }
+  })
 }
 
 /** The title no wider than what stands below it. */
@@ -214,6 +231,22 @@ function fitted<Row>(columns: readonly Column<Row>[], rows: readonly Row[], room
 /** The column on a narrow terminal too, as long as there is any room. */
 export function staying<Row>(column: Column<Row>): Column<Row> {
   return { ...column, leaves: 0 }
+}
+
+/** The column as it was asked for, whatever room there is: names alone are shortened. */
+export function lasting<Row>({
+  title,
+  align = 'left',
+  cell,
+  paint,
+  shortens = false,
+  least,
+}: Column<Row>): Column<Row> {
+  return {
+    ...{ title, align, cell, shortens },
+    ...(paint === undefined ? {} : { paint }),
+    ...(least === undefined ? {} : { least }),
+  }
 }
 
 /** Of the metrics; the first of them stays longest, longer than the step. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { painter } from '../../src/render/colours.js'
-import { hiddenBy, renderTable, staying, type Column } from '../../src/render/table.js'
+import { hiddenBy, lasting, renderTable, staying, type Column } from '../../src/render/table.js'
 import { displayWidth } from '../../src/render/text-width.js'
 
 interface Row {
@@ -50,7 +50,36 @@ describe('a table on a terminal narrower than it', () => {
 
   it('says what it cuts', () => {
     const long = [{ run: '', name: 'a', marks: 'latest, best of many, many metrics' }]
-    expect(hiddenBy(narrow, long, 80)).toEqual({ columns: 0, cut: ['MARKS'] })
+    expect(hiddenBy(narrow, long, 70)).toEqual({ columns: 0, cut: ['MARKS'] })
     expect(hiddenBy(narrow, long, 200)).toEqual({ columns: 0, cut: [] })
+  })
+})
+
+describe('a table with long titles', () => {
+  const title = 'valid/librispeech_test_other/word_error_rate'
+  const other = 'valid/librispeech_test_clean/word_error_rate'
+  const long: Column<Row>[] = [
+    { title: 'RUN', shortens: true, cell: ({ run }) => run },
+    { title, align: 'right', leaves: 1, cell: () => '17.021' },
+    { title: other, align: 'right', leaves: 1, cell: () => '9.438' },
+    { title: 'SIZE', align: 'right', leaves: 0.5, cell: () => '697 kB' },
+  ]
+  const linesAt = async (table: readonly Column<Row>[], width: number) => [
+    ...(await renderTable(table, rows, { isTerminal: true, width, paint: painter(false) })),
+  ]
+
+  it('shortens these before a column leaves, and keeps what differs', async () => {
+    const [head = '', ...below] = await linesAt(long, 90)
+    expect(head).toMatch(/test_other\/\S* +\S*test_clean\/\S* +SIZE$/)
+    for (const line of [head, ...below]) expect(displayWidth(line)).toBeLessThanOrEqual(90)
+    for (const [index, line] of below.entries()) expect(line).toContain(`seed${index + 1}_`)
+    const wide = await linesAt(long, 200)
+    expect(wide[0]).toContain(`${title}  ${other}`)
+  })
+
+  it('keeps every column that lasts, and shortens its names', async () => {
+    const lines = await linesAt(long.map(lasting), 60)
+    expect(lines[0]?.trim().split(/ {2,}/)).toHaveLength(long.length)
+    for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(60)
   })
 })
