@@ -75,7 +75,10 @@ export function userName(user: number | null): string | null {
   return entries('passwd').find(([, , id]) => id === String(user))?.[0] ?? null
 }
 
+/** By the system's own list where the user is in it: bun's userInfo() goes by USER, which cron and containers leave out. */
 function ownName(): string | null {
+  const listed = userName(process.geteuid?.() ?? null)
+  if (listed !== null) return listed
   try {
     return userInfo().username
   } catch {
