@@ -35,7 +35,7 @@ export async function holdingJob<T>(
     },
   )
   try {
-    const journal = await Journal.open(storage, state, tellOnce(tell))
+    const journal = await openJournal(storage, state, tell)
     refuseSurvivor(attemptsOf(journal.entries).at(-1), options.processes)
     return await work(journal)
   } finally {
@@ -61,6 +61,17 @@ function refuseSurvivor(last: RecordedAttempt | undefined, { self, startOf, isOw
         : `it is not known to be a job of yours: see what it is (ps -fp ${pid}), and wait until it has ended`,
     },
   )
+}
+
+/** One that cannot be read is added to where that can be, and nothing is known of earlier starts, which is reported. */
+async function openJournal(storage: Storage, state: StateFolder, tell: (text: string) => void): Promise<Journal> {
+  try {
+    return await Journal.open(storage, state, tellOnce(tell))
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+    tell(`nothing is known of earlier starts, for the journal cannot be read: ${error.message}`)
+    return Journal.unread(storage, state, tellOnce(tell))
+  }
 }
 
 /** The folder above a run that has not begun yet may be missing too. */

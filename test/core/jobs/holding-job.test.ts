@@ -1,4 +1,6 @@
 /** A job that outlived its ckpt, as the journal of its run tells of it. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { stateFolderOf } from '../../../src/core/changes/state/index.js'
 import { Journal } from '../../../src/core/changes/journal/index.js'
@@ -50,4 +52,15 @@ it('a process that is not known to be a job of the user is never told to be kill
   expect(error).toMatchObject({ code: 'refused' })
   expect(error.hint).not.toContain('kill')
   expect(error.hint).toContain('ps -fp 4711')
+})
+
+it('a job starts though its journal cannot be read, which is reported', async () => {
+  const run = makeRun(['CKPT+a'])
+  mkdirSync(join((await stateFolderOf(storage, run)).path, 'journal.jsonl'), { recursive: true })
+  const told: string[] = []
+  const tell = (text: string) => void told.push(text)
+  const options = lockOptions(machine(owner(), new Map()))
+  const known = await holdingJob(storage, { path: run }, options, tell, (journal) => Promise.resolve(journal.entries))
+  expect(known).toEqual([])
+  expect(told).toEqual([expect.stringMatching(/^nothing is known of earlier starts, for the journal cannot be read: /)])
 })

@@ -121,6 +121,11 @@ export class Journal {
     return new Journal(storage, state, null, await isCut(storage, journalPath(state)), onFailure)
   }
 
+  /** The same where what is there cannot be read: what is added counts as known. */
+  static unread(storage: Storage, state: StateFolder, onFailure: (error: CkptError) => void): Journal {
+    return new Journal(storage, state, [], true, onFailure)
+  }
+
   get entries(): readonly JournalEntry[] {
     return this.known ?? []
   }

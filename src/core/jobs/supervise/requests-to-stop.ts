@@ -20,7 +20,7 @@ export class RequestsToStop {
     private readonly job: Job,
     private readonly batch: BatchJob | null,
   ) {
-    this.signals = new SignalRelay(job.machine.signals, (signal) => this.isWarning(signal))
+    this.signals = new SignalRelay(job.machine.signals, (signal) => this.isWarning(signal), job.machine.tell)
   }
 
   /** Signals do again what they do without ckpt. */

@@ -20,6 +20,7 @@ export class SignalRelay {
     private readonly signals: Signals,
     /** Called for each signal that ends nothing; true when it was dealt with, and is not to be passed on. */
     private readonly intercept: (signal: SignalName) => boolean,
+    private readonly tell: (text: string) => void,
   ) {
     this.stops = [...ending, ...passing].map((signal) => signals.listen(signal, () => this.arrive(signal)))
   }
@@ -52,7 +53,7 @@ export class SignalRelay {
 
   private arrive(signal: SignalName): void {
     if (!ending.has(signal)) {
-      if (!this.intercept(signal)) for (const job of this.held) job.pass(signal)
+      if (!this.intercept(signal)) for (const job of this.held) this.passOn(job, signal)
       return
     }
     if (this.first !== null && signal === 'SIGINT') {
@@ -64,6 +65,14 @@ export class SignalRelay {
     const isFromTerminal = fromTerminal.has(signal) && this.signals.isForeground()
     // One that was started in the background is in a session of its own, though ckpt be in the foreground now.
     for (const job of this.held) job.ask(isFromTerminal && !job.process.isApart ? null : signal)
+  }
+
+  /** Where nothing tells who catches it, it reaches all: as it would without ckpt. */
+  private passOn(job: RunningJob, signal: SignalName): void {
+    if (job.process.remains() === null) job.pass(signal)
+    else if (!job.passIfCaught(signal)) {
+      this.tell(`no process of the command catches ${signal}, of which it would die: it is not passed on`)
+    }
   }
 
   private kill(): void {

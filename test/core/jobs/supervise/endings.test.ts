@@ -299,3 +299,15 @@ describe('a signal for ckpt', () => {
     expect(started).toHaveLength(1)
   })
 })
+
+it('a signal that only passes through reaches a job that catches it, and none that would die of it', async () => {
+  const caught = scene()
+  caught.raise(1030, 'SIGUSR2')
+  await caught.play([(job) => job.on('SIGUSR2', () => job.exit(0))])
+  expect(caught.sent).toEqual([['SIGUSR2']])
+  const spared = scene()
+  spared.raise(1030, 'SIGUSR1')
+  expect(await spared.play([exits(0, 2000)])).toMatchObject({ status: 0 })
+  expect(spared.sent).toEqual([[]])
+  expect(spared.told.some((text) => text.startsWith('no process of the command catches SIGUSR1'))).toBe(true)
+})
