@@ -227,7 +227,7 @@ describe('a folder that may not be read', () => {
     const run = makeRun(epochs(3))
     chmodSync(join(run, nameOf(2)), 0)
     const got = ckptUnprivileged(['list', run])
-    expect(got.status).toBe(0)
+    expect(got.status).toBe(6)
     expect(got.stdout).toMatch(/CKPT\+ep002.*/)
     expect(got.stdout + got.stderr).toContain('permission denied')
     const pruned = ckptUnprivileged(['prune', run, '--keep', '1', '--yes'])
