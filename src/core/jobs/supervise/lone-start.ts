@@ -20,6 +20,7 @@ import { stateFolderOf } from '../../changes/state/index.js'
 import type { Storage } from '../../storage/storage.js'
 import { classify, signalOf } from './classify.js'
 import { doubtedFirst, killedBehind, usualDoubt } from './doubted-first-save.js'
+import { toEndEntry } from './end-entry.js'
 import { toCheckpointEntry } from './metric-history.js'
 import type { Machine } from './machine.js'
 import { CheckpointWatch } from './watch-checkpoints.js'
@@ -119,18 +120,8 @@ export class LoneStart {
     const seconds = time - began
     const seen = { progress: found.length > 0, hasRead, oomKills: { group: 0, machine: 0 } }
     const facts = { end, uptime: seconds, ...seen, cause: null }
-    const { ending, why } = classify(facts, { minUptime, requeueOn: new Set() })
-    await journal.add({
-      what: 'end',
-      time,
-      ending,
-      why,
-      status,
-      seconds,
-      lost: 0,
-      next: 'nothing',
-      ...(hasRead === false ? { unread: true } : {}),
-    })
+    const judgement = classify(facts, { minUptime, requeueOn: new Set() })
+    await journal.add(toEndEntry(judgement, { time, status, seconds, lost: 0, next: 'nothing', hasRead }))
   }
 
   private async entriesNow(journal: Journal): Promise<readonly JournalEntry[]> {

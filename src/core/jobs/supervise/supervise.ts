@@ -9,6 +9,7 @@ import { Budget } from './budget.js'
 import { classify, hasComplied, wasKilled, type Cause, type Judgement } from './classify.js'
 import { decide, type Decision } from './decide.js'
 import { doubtedFirst } from './doubted-first-save.js'
+import { toEndEntry } from './end-entry.js'
 import { earlierOf, type Previous } from './earlier-starts.js'
 import type { Chores, Job, JobPlan, Outcome } from './job-plan.js'
 import { CheckpointLooks } from './look-for-checkpoints.js'
@@ -287,23 +288,14 @@ class Supervisor {
   }
 
   private async journalEnd(
-    { result, status, judgement: { ending, why }, opened, hasRead }: Ended,
+    { result, status, judgement, opened, hasRead }: Ended,
     decision: Decision,
     saved: readonly Checkpoint[],
   ): Promise<void> {
     const { uptime: seconds, endedAt: time } = result
-    await this.job.journal.add({
-      what: 'end',
-      time,
-      ending,
-      why,
-      status,
-      seconds,
-      lost: ending === 'done' ? 0 : sinceLast(saved.at(-1), time, seconds),
-      next: nextAfter(decision),
-      ...(opened.length === 0 ? {} : { opened }),
-      ...(hasRead === false ? { unread: true } : {}),
-    })
+    const lost = judgement.ending === 'done' ? 0 : sinceLast(saved.at(-1), time, seconds)
+    const next = nextAfter(decision)
+    await this.job.journal.add(toEndEntry(judgement, { time, status, seconds, lost, next, opened, hasRead }))
   }
 
   /** Whether starts have failed so often that the checkpoint is passed over, or those that were are taken back. */
