@@ -13,6 +13,7 @@ import {
 } from '../core/checkpoint.js'
 import { scopeOf } from '../core/choosing/selection/index.js'
 import type { Paint } from './colours.js'
+import { abridgeLists, type Named } from './name-lists.js'
 import { printable } from './printable.js'
 import type { Column } from './table.js'
 import { formatAge, formatNumber, numberOrDash, sizeOrDash } from './units.js'
@@ -88,7 +89,12 @@ const knownColumns: Known = {
     cuts: true,
     least: 24,
     leaves: 0.4,
-    cell: (row) => marksOf(row, brief),
+    cell: (row) => marksOf(row, brief).join(', '),
+    abridges: (rows, width) =>
+      abridgeLists(
+        rows.map((row) => marksOf(row, brief).map(namesIn)),
+        { separator: ' ', width },
+      ),
     paint: ({ checkpoint }, text) => paint(isSound(checkpoint) ? 'accent' : 'bad', text),
   }),
 }
@@ -124,9 +130,16 @@ export function isMetaColumn(name: string): boolean {
   return !Object.hasOwn(knownColumns, name)
 }
 
-function marksOf({ checkpoint: { health }, marks }: Row, brief: boolean): string {
+function marksOf({ checkpoint: { health }, marks }: Row, brief: boolean): string[] {
   const damage = health.findings.length === 0 ? [] : [brief ? health.grade : summarise(health)]
-  return [...marks.map(printable), ...damage].join(', ')
+  return [...marks.map(printable), ...damage]
+}
+
+/** Of `best WER loss` the metrics, of `same as last.ckpt` the checkpoint. */
+function namesIn(mark: string): Named {
+  if (mark.startsWith('best ')) return { lead: 'best ', names: mark.slice('best '.length).split(' ') }
+  if (mark.startsWith('same as ')) return { lead: 'same as ', names: [mark.slice('same as '.length)] }
+  return { lead: mark, names: [] }
 }
 
 /** `corrupt: CKPT.yaml is empty (+1)`. */

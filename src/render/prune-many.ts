@@ -2,6 +2,7 @@
 import { freedTogether } from '../core/changes/disposal/index.js'
 import type { DoneRun, LeftAlone, ManyPlans, PlannedRun } from '../core/runs/index.js'
 import { painter, type Paint } from './colours.js'
+import { abridgeLists } from './name-lists.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { describeDamaged, describeUnreadable, keysOfBestsGoing, pruneDocument, renderPlan } from './prune.js'
@@ -86,14 +87,19 @@ export async function renderManyPlans({ planned, leftAlone }: ManyPlans, view: M
 
 /** The metrics by which what goes is the best of its run; no column where none is. */
 function bestColumn(shown: readonly PlannedRun[], now: number, paint: Paint): Column<PlannedRun>[] {
-  const keys = new Map(shown.map((one) => [one, keysOfBestsGoing(one.plan, now).join(', ')]))
-  if ([...keys.values()].every((text) => text === '')) return []
+  const keys = new Map(shown.map((one) => [one, keysOfBestsGoing(one.plan, now)]))
+  if ([...keys.values()].every((some) => some.length === 0)) return []
   return [
     {
       title: 'BEST THAT GOES',
       cuts: true,
       least: 'BEST THAT GOES'.length,
-      cell: (one) => keys.get(one) ?? '',
+      cell: (one) => keys.get(one)?.join(', ') ?? '',
+      abridges: (rows, width) =>
+        abridgeLists(
+          rows.map((one) => [{ lead: '', names: keys.get(one) ?? [] }]),
+          { separator: ', ', width },
+        ),
       paint: (_, text) => paint('warning', text),
     },
   ]

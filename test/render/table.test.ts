@@ -55,6 +55,19 @@ describe('a table on a terminal narrower than it', () => {
   })
 })
 
+describe('a table from which a wide column had to leave', () => {
+  const table: Column<Row>[] = [
+    { title: 'NAME', cell: () => 'a'.repeat(20) },
+    { title: 'EPOCH', align: 'right', leaves: 0.8, cell: () => '3' },
+    { title: 'MARKS', cuts: true, least: 24, leaves: 0.6, cell: () => 'latest, best of many, many metrics' },
+  ]
+
+  it('has the narrower ones back that left before it', async () => {
+    const lines = [...(await renderTable(table, rows, { isTerminal: true, width: 40, paint: painter(false) }))]
+    expect(lines[0]?.trim().split(/ {2,}/)).toEqual(['NAME', 'EPOCH'])
+  })
+})
+
 describe('a table with long titles', () => {
   const title = 'valid/librispeech_test_other/word_error_rate'
   const other = 'valid/librispeech_test_clean/word_error_rate'
