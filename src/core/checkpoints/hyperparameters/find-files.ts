@@ -23,9 +23,12 @@ export function isFileOf(name: RegExp): (entry: DirectoryEntry) => boolean {
   return (entry) => (entry.kind === 'file' || entry.kind === 'link') && name.test(entry.name)
 }
 
-/** Of the runs in a folder `wandb` the newest: their names begin with the time. Undefined where there is none. */
+/**
+ * Of the runs in a folder `wandb` the newest: their names begin with the time. `latest-run` is a link to it, which in a
+ * copy may be all that there is. Undefined where there is none.
+ */
 export function newestWandbRun(entries: readonly DirectoryEntry[]): string | undefined {
-  const names = entries.map(({ name }) => name).filter((name) => /^(offline-)?run-/.test(name))
+  const names = entries.map(({ name }) => name).filter((name) => /^((offline-)?run-|latest-run$)/.test(name))
   return names.sort((a, b) => compareText(timeIn(b), timeIn(a)))[0]
 }
 

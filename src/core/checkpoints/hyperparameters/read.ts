@@ -1,5 +1,6 @@
 /** What a run was started with, from the files that its programs wrote, and from inside its newest checkpoint. */
 import {
+  isMeta,
   OpaqueValue,
   type Checkpoint,
   type HyperParameter,
@@ -8,14 +9,16 @@ import {
   type Run,
 } from '../../checkpoint.js'
 import { CkptError, reasonOf, StorageError } from '../../errors.js'
-import { attributesOf } from '../../formats/pickle/attributes.js'
+import { attributesOf, pairsOf } from '../../formats/pickle/attributes.js'
 import { PythonValues } from '../../formats/python/pickle-values.js'
+import { parseJson } from '../../formats/text/json.js'
 import { openTorchObject } from '../../formats/torch/object.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { compareText, prefixOf } from '../layouts/index.js'
 import { flatten, toMetaValue } from '../meta/index.js'
 import { filesOfKind, isFileOf } from './find-files.js'
+import { mlflowRunBeside } from './mlflow.js'
 import { foldersUp } from './nearest.js'
 import { fileKinds, readMlflowParameter, readWandb, type FileKind } from './sources.js'
 import { wandbLogIn, wandbRunAt } from './wandb.js'
@@ -28,6 +31,9 @@ export interface FoundHyperParameters {
 
 /** Bytes of a file of settings. */
 const largestFile = 4 << 20
+/** Bytes of a report of Ray Tune. */
+const largestReport = 256 << 10
+const lineFeed = 10
 /** Parameters of one run of MLflow. */
 const mostFiles = 1000
 /** Bytes of one of them: MLflow takes 6000 characters (mlflow/utils/validation.py, MAX_PARAM_VAL_LENGTH). */
@@ -42,6 +48,14 @@ export async function readHyperParameters(storage: ReadStorage, run: Run): Promi
   return new Search(storage).of(run)
 }
 
+/** A folder that is looked into, and how many folders below it the run lies. */
+interface Above {
+  readonly folder: string
+  /** Absolute. */
+  readonly run: string
+  readonly above: number
+}
+
 class Search {
   private readonly all = new Map<string, HyperParameter>()
   private readonly unread: { path: string; reason: string }[] = []
@@ -51,7 +65,7 @@ class Search {
   async of({ path, checkpoints }: Run): Promise<FoundHyperParameters> {
     for (const [above, folder] of foldersUp(path).entries()) {
       const [listing] = await this.storage.list([folder])
-      if (listing?.ok === true) await this.inFolder(folder, listing.value, above)
+      if (listing?.ok === true) await this.inFolder({ folder, run: path, above }, listing.value)
     }
     const newest = newestOf(checkpoints)
     if (newest !== undefined) await this.inCheckpoint(newest)
@@ -62,7 +76,8 @@ class Search {
     for (const [name, one] of flatten(value)) if (!this.all.has(name)) this.all.set(name, { value: one, source })
   }
 
-  private async inFolder(folder: string, entries: readonly DirectoryEntry[], above: number): Promise<void> {
+  private async inFolder(at: Above, entries: readonly DirectoryEntry[]): Promise<void> {
+    const { folder, above } = at
     const prefix = prefixOf(folder)
     const names = new Map(entries.map((entry) => [entry.name, entry]))
     for (const kind of fileKinds.filter((one) => above <= one.above)) {
@@ -71,6 +86,11 @@ class Search {
       }
     }
     if (names.has('params') && names.has('meta.yaml')) await this.mlflow(folder)
+    if (names.has('mlruns')) {
+      const beside = await mlflowRunBeside(this.storage, at)
+      if (beside !== null) await this.mlflow(beside)
+    }
+    if (names.has('result.json') && !names.has('params.json') && above <= 1) await this.rayTune(`${prefix}result.json`)
     if (above <= 1) await this.wandb(folder)
     if (names.has('training_args.bin') && above <= 1) await this.trainingArguments(`${prefix}training_args.bin`)
   }
@@ -121,6 +141,23 @@ class Search {
     })
   }
 
+  /** A report a line, each with the trial's settings, which `params.json` has too (ray/tune/logger/json.py). */
+  private async rayTune(path: string): Promise<void> {
+    await this.attempt(path, async () => {
+      const handle = await this.storage.open(path)
+      try {
+        const bytes = await sourceOf(handle).read(0, Math.min(handle.size, largestReport))
+        const end = bytes.indexOf(lineFeed)
+        if (end === -1 && handle.size > largestReport) return
+        const report = parseJson(end === -1 ? bytes : bytes.subarray(0, end))
+        const settings = isMeta(report) ? report.get('config') : undefined
+        if (settings !== undefined) this.add(path, settings)
+      } finally {
+        await handle.close()
+      }
+    })
+  }
+
   /** `config.yaml` is written when the run is sent: one that was kept offline has its own log alone. */
   private async wandb(folder: string): Promise<void> {
     const run = await wandbRunAt(this.storage, folder)
@@ -136,10 +173,11 @@ class Search {
   private async trainingArguments(path: string): Promise<void> {
     await this.attempt(path, async () => {
       const root = await this.torchRoot(path)
-      if (typeof root !== 'object' || root === null || (root.kind !== 'object' && root.kind !== 'call')) return
+      if (typeof root !== 'object' || root === null) return
+      const isInstance = root.kind === 'object' || root.kind === 'call'
       const values = new PythonValues()
       const found = new Map<string, MetaValue>()
-      for (const [key, node] of attributesOf(root)) {
+      for (const [key, node] of isInstance ? attributesOf(root) : pairsOf(root)) {
         const value = values.value(node)
         if (typeof key === 'string' && value !== undefined) found.set(key, withoutEnum(toMetaValue(value)))
       }
@@ -182,8 +220,9 @@ function newestOf(checkpoints: readonly Checkpoint[]): Checkpoint | undefined {
   }, undefined)
 }
 
-/** A member of an enumeration, `transformers.trainer_utils.IntervalStrategy('steps')`, is its value. */
+/** A member of an enumeration, `transformers.trainer_utils.IntervalStrategy('steps')`, is its value; lists may have some. */
 function withoutEnum(value: MetaValue): MetaValue {
+  if (Array.isArray(value)) return value.map(withoutEnum)
   if (!(value instanceof OpaqueValue)) return value
   return /^[\w.]+\('([^']*)'\)$/.exec(value.text)?.[1] ?? value
 }

@@ -1,5 +1,5 @@
 /** Where programs write down what a run was started with, and how each file is read. */
-import { isMeta, type MetaValue } from '../../checkpoint.js'
+import { isMeta, type Meta, type MetaValue } from '../../checkpoint.js'
 import { parseJson } from '../../formats/text/json.js'
 import { plainValue } from '../../formats/yaml/plain-value.js'
 
@@ -71,7 +71,7 @@ export async function readWandb(bytes: Uint8Array): Promise<MetaValue> {
 
 /** Each value stands in a mapping with its description (wandb/sdk/internal/sender_config.py). */
 function withoutWandb(value: MetaValue): MetaValue {
-  if (!isMeta(value) || !(value.has('wandb_version') || value.has('_wandb'))) return value
+  if (!isMeta(value) || !isOfWandb(value)) return value
   const found = new Map<string, MetaValue>()
   for (const [key, one] of value) {
     if (key === '_wandb' || key === 'wandb_version') continue
@@ -79,6 +79,13 @@ function withoutWandb(value: MetaValue): MetaValue {
     found.set(key, inner === undefined ? one : inner)
   }
   return found
+}
+
+/** By its own entries, which a copy may lack: then by the form of all others. */
+function isOfWandb(value: Meta): boolean {
+  if (value.has('wandb_version') || value.has('_wandb')) return true
+  const isDescribed = (one: MetaValue) => isMeta(one) && one.size === 2 && one.has('desc') && one.has('value')
+  return value.size > 0 && [...value.values()].every(isDescribed)
 }
 
 /** One value a file (mlflow/store/tracking/file_store.py). */

@@ -5,6 +5,7 @@ import { readHyperParameters } from '../../../../src/core/checkpoints/hyperparam
 import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { fixtures, makeFolder, write } from '../layouts/folders.js'
+import { call, dict, torchFile } from '../layouts/lightning-files.js'
 
 const storage = localStorage()
 const meta = 'unixtime: 1.0\n'
@@ -158,6 +159,55 @@ describe('hyper-parameters', () => {
     expect(await parametersOf(run)).toEqual({ lr: 0.1, 'opt/name': 'adam', amp: true })
   })
 
+  it('of W&B have no descriptions in a copy of the newest run alone, nor without its own entries', async () => {
+    const run = speechbrain({
+      'wandb/latest-run/files/config.yaml': 'lr:\n  desc: null\n  value: 0.2\nnet: {desc: null, value: {depth: 3}}\n',
+    })
+    expect(await parametersOf(run)).toEqual({ lr: 0.2, 'net.depth': 3 })
+  })
+
+  describe('of MLflow beside the checkpoints', () => {
+    const mlflow = (id: string, lr: string, start: number, output?: string) => ({
+      [`mlruns/1/${id}/meta.yaml`]: `run_id: ${id}\nstart_time: ${start}\nlifecycle_stage: active\n`,
+      [`mlruns/1/${id}/params/lr`]: lr,
+      ...(output === undefined ? {} : { [`mlruns/1/${id}/params/output_dir`]: output }),
+    })
+    const checkpointIn = (folder: string) => ({
+      [`${folder}CKPT+1/CKPT.yaml`]: meta,
+      'mlruns/1/meta.yaml': 'name: x\n',
+    })
+
+    it('are those of the newest run in the folder of the checkpoints', async () => {
+      const root = write(makeFolder(), { ...checkpointIn(''), ...mlflow('a', '0.2', 2), ...mlflow('b', '0.1', 1) })
+      expect(await parametersOf(root)).toEqual({ lr: 0.2 })
+      expect(await sourceOf(root, 'lr')).toBe('mlruns/1/a/params/lr')
+    })
+
+    it('are those of the only run in the folders above, which was not deleted', async () => {
+      const deleted = { 'mlruns/1/b/meta.yaml': 'run_id: b\nlifecycle_stage: deleted\n', 'mlruns/1/b/params/lr': '9' }
+      const root = write(makeFolder(), { ...checkpointIn('exp/save/'), ...mlflow('a', '0.2', 2), ...deleted })
+      expect(await parametersOf(join(root, 'exp/save'))).toEqual({ lr: 0.2 })
+    })
+
+    it('are of several runs those of the newest that names the folder, and none where none does', async () => {
+      const root = write(makeFolder(), { ...checkpointIn('one/'), ...checkpointIn('two/'), ...checkpointIn('three/') })
+      write(root, {
+        ...mlflow('a', '0.1', 1, 'one'),
+        ...mlflow('b', '0.2', 2, './one/'),
+        ...mlflow('c', '0.3', 3, join(root, 'two')),
+      })
+      expect(await parametersOf(join(root, 'one'))).toMatchObject({ lr: 0.2 })
+      expect(await parametersOf(join(root, 'two'))).toMatchObject({ lr: 0.3 })
+      expect(await parametersOf(join(root, 'three'))).toEqual({})
+    })
+
+    it('are not those of another run than the one around the checkpoints', async () => {
+      const root = write(makeFolder(), { ...checkpointIn('mlruns/1/a/checkpoints/'), ...mlflow('b', '0.2', 2) })
+      write(root, { 'mlruns/1/a/meta.yaml': 'run_id: a\n', 'mlruns/1/a/params/seed': '1' })
+      expect(await parametersOf(join(root, 'mlruns/1/a/checkpoints'))).toEqual({ seed: 1 })
+    })
+  })
+
   it('of MLflow are short: a large file is reported and not read', async () => {
     const run = write(makeFolder(), {
       'mlruns/1/a/artifacts/save/CKPT+1/CKPT.yaml': meta,
@@ -217,6 +267,13 @@ describe('hyper-parameters', () => {
     expect(found['eval_strategy']).not.toContain('(')
   })
 
+  it('of the Trainer may be a dict, and lists of members of an enumeration', async () => {
+    const strategy = (value: string) => call('transformers.trainer_utils.FSDPOption', value)
+    const args = torchFile(dict({ seed: 7, fsdp: [strategy('full_shard'), strategy('offload')] }))
+    const run = write(makeFolder(), { 'CKPT+1/CKPT.yaml': meta, 'training_args.bin': args })
+    expect(await parametersOf(run)).toEqual({ seed: 7, fsdp: ['full_shard', 'offload'] })
+  })
+
   it('of Lightning are those inside of its checkpoints and of hparams.yaml', async () => {
     expect(await parametersOf(join(fixtures, 'frameworks/lightning/run'))).toMatchObject({
       hidden: 12,
@@ -231,5 +288,13 @@ describe('hyper-parameters', () => {
       const lr = Number(/lr=([\d.]+)/.exec(trial)?.[1])
       expect(await parametersOf(join(root, trial))).toMatchObject({ lr })
     }
+  })
+
+  it('of Ray Tune are in its reports where they have no file of their own', async () => {
+    const reports = '{"epoch": 1, "config": {"lr": 0.1, "net": {"depth": 3}}}\n{"epoch": 2, "config": {"lr": 9}}\n'
+    const trial = { 'result.json': reports, 'CKPT+1/CKPT.yaml': meta }
+    expect(await parametersOf(write(makeFolder(), trial))).toEqual({ lr: 0.1, 'net.depth': 3 })
+    expect(await parametersOf(write(makeFolder(), { ...trial, 'params.json': '{"lr": 0.2}' }))).toEqual({ lr: 0.2 })
+    expect(await parametersOf(write(makeFolder(), { ...trial, 'result.json': '{"epoch": 1, "con' }))).toEqual({})
   })
 })
