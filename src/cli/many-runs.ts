@@ -33,7 +33,7 @@ import {
 } from '../render/prune-many.js'
 import { parseAge } from '../core/choosing/retention/index.js'
 import { printable } from '../render/printable.js'
-import { formatAge } from '../render/units.js'
+import { formatAgo } from '../render/units.js'
 import { BaseCommand } from './base-command.js'
 import { confirm } from './questions/confirm.js'
 import type { Description } from './command-line/described-command.js'
@@ -73,8 +73,9 @@ export abstract class ManyRunsCommand<T extends Description> extends BaseCommand
     const live = await this.whyLive(run, choices)
     if (live !== null) return live
     const written = lastWrite(plan)
-    if (written === null || now - written >= choices.quietFor) return null
-    return `it was written to ${formatAge(Math.max(0, now - written))} ago: --quiet-for`
+    // A clock that is behind the files' server's sees writes that are still to come: none is asked for with 0s.
+    if (written === null || choices.quietFor === 0 || now - written >= choices.quietFor) return null
+    return `it was written to ${formatAgo(Math.max(1, now - written))}: --quiet-for`
   }
 
   private async whyLive(run: string, choices: ManyChoices): Promise<string | null> {

@@ -102,7 +102,7 @@ function readUntil(text: string | undefined, now: number): number | undefined {
       hint: '--until 2027-03-01, or --until 90d',
     })
   }
-  const date = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) / 1000 : now + parseAge('until', text)
+  const date = /^\d{4}-\d{2}-\d{2}/.test(text) ? readDate(text) : now + parseAge('until', text)
   if (Number.isNaN(date)) {
     throw new CkptError('usage', `--until: ${JSON.stringify(text)} is not a date`, {
       hint: '--until 2027-03-01, or 90d',
@@ -111,4 +111,13 @@ function readUntil(text: string | undefined, now: number): number | undefined {
   if (date <= now)
     throw new CkptError('usage', `--until ${text} has passed`, { hint: 'name a time to come: --until 90d' })
   return date
+}
+
+/** Unix seconds of a day, which is UTC's, or of a time, this machine's where it names no zone; NaN for what is neither. */
+function readDate(text: string): number {
+  const parts = /^(\d{4})-(\d{2})-(\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/.exec(text)
+  if (parts === null) return NaN
+  // Date takes February 30 for March 2.
+  const [year = NaN, month = NaN, day = NaN] = parts.slice(1).map(Number)
+  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day ? Date.parse(text) / 1000 : NaN
 }

@@ -22,7 +22,7 @@ import { layoutsOf } from './run.js'
 import { settingLines } from './settings.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
 import { foldedLines, sumUp } from './tensors.js'
-import { allDigits, formatAge, formatNumber, formatSize } from './units.js'
+import { allDigits, formatAgo, formatNumber, formatSize } from './units.js'
 import { displayWidth } from './text-width.js'
 
 interface Context {
@@ -104,7 +104,7 @@ function facts(checkpoint: Checkpoint, knownBy: readonly string[], now: number, 
     ['path', printable(checkpoint.path)],
     ['layout', findLayout(checkpoint.layout)?.title ?? checkpoint.layout],
     ...(knownBy.length === 0 ? [] : [['known by', printable(knownBy.join('; '))]]),
-    ['saved', time === null ? '-' : `${isoTime(time)} (${formatAge(now - time)} ago)`],
+    ['saved', time === null ? '-' : `${isoTime(time)} (${formatAgo(now - time)})`],
     ['epoch', checkpoint.epoch === null ? '-' : formatNumber(checkpoint.epoch)],
     ['step', checkpoint.step === null ? '-' : formatNumber(checkpoint.step)],
     ['size', checkpoint.size === null ? '-' : formatSize(checkpoint.size)],
@@ -175,7 +175,7 @@ export function renderOverview(
   const [latest] = checkpoints
   const damaged = checkpoints.filter((checkpoint) => !isSound(checkpoint))
   const time = latest === undefined ? null : timeOf(latest)
-  const age = time === null ? '' : `${formatAge(now - time)} ago`
+  const age = time === null ? '' : formatAgo(now - time)
   const titles = layoutsOf(run).map((id) => findLayout(id)?.title ?? id)
   return [
     paint('title', printable(run.path)),

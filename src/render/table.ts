@@ -121,7 +121,9 @@ export function hiddenBy<Row>(columns: readonly Column<Row>[], rows: readonly Ro
 /** Leaves out what may leave until the rest fits; what wraps, shortens or is cut takes the room that is left. */
 export function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Fitted<Row>[] {
   const whole = columns.map((column) => ({ column, width: widthOf(column, rows) }))
-  const all = sumOf(whole, (one) => one.width) <= width ? whole : withShorterTitles(whole, rows)
+  const isWhole = sumOf(whole, (one) => one.width) <= width
+  const telling = whole.filter(({ column }) => !((column.leaves ?? 0) > 0 && isSilent(column, rows)))
+  const all = isWhole ? whole : withShorterTitles(telling, rows)
   const leaving = all.filter(({ column }) => (column.leaves ?? 0) > 0)
   leaving.sort((a, b) => (b.column.leaves ?? 0) - (a.column.leaves ?? 0))
   const kept = leaveOut(all, leaving, width, leastOf)
@@ -130,6 +132,11 @@ export function fit<Row>(columns: readonly Column<Row>[], rows: readonly Row[], 
   const last = narrow.filter(({ column }) => column.leaves !== undefined).reverse()
   last.sort((a, b) => (a.column.leaves ?? 0) - (b.column.leaves ?? 0))
   return widened(leaveOut(narrow, last, width, narrowestOf), width, narrowestOf)
+}
+
+/** Nothing in any row: it costs the others room. */
+function isSilent<Row>({ cell }: Column<Row>, rows: readonly Row[]): boolean {
+  return rows.every((row) => ['', '-'].includes(cell(row)))
 }
 
 type WidthOf = <Row>(one: Fitted<Row>) => number

@@ -20,6 +20,12 @@ export function formatAge(seconds: number): string {
   return seconds < 0 ? `in ${text}` : text
 }
 
+/** `5m ago`, `now`; `in 5m` by a clock that is ahead. */
+export function formatAgo(seconds: number): string {
+  const age = formatAge(seconds)
+  return age === 'now' || age.startsWith('in ') ? age : `${age} ago`
+}
+
 /** Significant digits that tell any two doubles apart. */
 export const allDigits = 17
 

@@ -7,7 +7,7 @@ import { formatMeta, summarise, toDocument } from './checkpoints.js'
 import { painter } from './colours.js'
 import { toLocal } from './log.js'
 import { printable } from './printable.js'
-import { formatAge, formatNumber, formatSize, plural } from './units.js'
+import { formatAge, formatAgo, formatNumber, formatSize, plural } from './units.js'
 
 export interface EventView {
   /** Unix seconds. */
@@ -89,7 +89,7 @@ export function describeSpace(free: number, room: number | null): string {
 /** `running since 2h, start 2 from CKPT+…`. */
 export function describeJob({ state, attempt, since, from, host, ending, why }: JobState, now: number): string {
   const age = formatAge(Math.max(0, now - since))
-  const ago = age === 'now' ? 'now' : `${age} ago`
+  const ago = formatAgo(Math.max(0, now - since))
   const began = `start ${attempt}${from === null ? '' : ` from ${printable(from)}`}`
   const ended = `${printable(ending ?? '')}${why === null || why === '' ? '' : `: ${printable(why)}`}`
   switch (state) {

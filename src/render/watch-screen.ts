@@ -12,7 +12,7 @@ import { bestByPath, marksOf } from './checkpoint-rows.js'
 import { columnNames } from './run.js'
 import { sparkline } from './sparkline.js'
 import { hiddenBy, laterLeaveFirst, renderLines, staying, type Column } from './table.js'
-import { formatAge, formatNumber, formatSize, numberOrDash, plural } from './units.js'
+import { formatAge, formatAgo, formatNumber, formatSize, numberOrDash, plural } from './units.js'
 import { describeJob, describeSpace } from './watch-event.js'
 import { displayWidth } from './text-width.js'
 
@@ -93,7 +93,7 @@ function headOf(run: WatchedRun, view: ScreenView, paint: Paint): string[] {
   const time = newest === undefined ? null : timeOf(newest)
   const pause = usualPause(ordered)
   const usually = pause === null || pause < 1 ? '' : `; usually one every ${formatAge(pause)}`
-  const when = time === null ? '' : `, ${ago(now - time)}`
+  const when = time === null ? '' : `, ${formatAgo(now - time)}`
   const newestText =
     newest === undefined
       ? 'none yet'
@@ -109,7 +109,7 @@ function headOf(run: WatchedRun, view: ScreenView, paint: Paint): string[] {
 
 function bestText({ metric, best, since, values }: WatchedRun, view: ScreenView, paint: Paint): string {
   if (best === null || metric === null) return `no ${printable(metric ?? '')} yet`
-  const when = best.saved === null ? '' : `, ${ago(view.now - best.saved)}`
+  const when = best.saved === null ? '' : `, ${formatAgo(view.now - best.saved)}`
   const stall = since === 0 ? '' : `; no better in ${plural(since, 'checkpoint')} since`
   const value = formatNumber(best.value)
   const others = `${printable(metric)} ${value} (${when})${stall}`
@@ -148,11 +148,6 @@ function headline(path: string, counts: string, { columns, clock }: ScreenView, 
 function paintJob({ state, ending }: JobState, text: string, paint: Paint): string {
   if (state === 'running') return paint('good', text)
   return state === 'unseen' || (state === 'ended' && ending !== 'done') ? paint('bad', text) : text
-}
-
-function ago(seconds: number): string {
-  const age = formatAge(seconds)
-  return age === 'now' || age.startsWith('in ') ? age : `${age} ago`
 }
 
 function tableOf(run: WatchedRun, view: ScreenView, paint: Paint): ScreenTable {
@@ -206,7 +201,7 @@ function headOfAll(view: ScreenView, paint: Paint): string[] {
       view,
       paint,
     ),
-    `${paint('faint', 'newest')}  ${times.length === 0 ? '-' : ago(now - Math.max(...times))}`,
+    `${paint('faint', 'newest')}  ${times.length === 0 ? '-' : formatAgo(now - Math.max(...times))}`,
     ...(free.length === 0 ? [] : [`${paint('faint', 'disk')}    ${formatSize(Math.min(...free))} left`]),
   ]
 }

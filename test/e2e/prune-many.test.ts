@@ -103,6 +103,17 @@ describe('ckpt prune -r', () => {
     expect(await freed(['prune', ...policy, '--yes'])).toBe(planned)
   })
 
+  it('leaves no run alone for a write, by a clock that is ahead too, where none is asked for', async () => {
+    const root = sweep({ a: 3 })
+    const soon = new Date(Date.now() + 60_000)
+    utimesSync(join(root, 'a/save', 'CKPT+ep003', 'model.ckpt'), soon, soon)
+    const asked = ['-r', root, '--keep', '1']
+    const { leftAlone } = await document([...asked, '--dry-run'])
+    expect(leftAlone).toMatchObject([{ reason: 'it was written to 1s ago: --quiet-for' }])
+    const { runs } = await document([...asked, '--quiet-for', '0s', '--dry-run'])
+    expect(runs.map(({ remove }) => remove.length)).toEqual([2])
+  })
+
   it('shows each checkpoint of each run with its reason with --all', async () => {
     const root = sweep({ a: 3, b: 3 })
     const { stdout } = await ckpt(['prune', '-r', root, '--keep', '1', '--dry-run', '--all'])
@@ -296,7 +307,7 @@ describe('ckpt pin', () => {
 
   it('--until refuses what is not a date and what has passed', async () => {
     const run = join(sweep({ a: 1 }), 'a/save')
-    for (const until of ['soon', '2001-01-01', '2027-13-45']) {
+    for (const until of ['soon', '2001-01-01', '2999-13-45', '2999-02-30', '2999-02-29T12:00Z', '2999-03-01 (x)']) {
       expect((await ckpt(['pin', run, '--best', '--min', 'loss', '--until', until])).status).toBe(2)
     }
   })

@@ -68,6 +68,23 @@ describe('a table from which a wide column had to leave', () => {
   })
 })
 
+describe('a table that does not fit', () => {
+  const table: Column<Row>[] = [
+    { title: 'RUN', shortens: true, cell: ({ run }) => run },
+    { title: 'LAST JOB', leaves: 0.5, cell: () => '-' },
+    { title: 'SIZE', align: 'right', leaves: 1, cell: () => '697 kB' },
+    { title: 'NOTE', cell: () => '-' },
+  ]
+  const titlesAt = async (width: number) =>
+    [...(await renderTable(table, rows, { isTerminal: true, width, paint: painter(false) }))][0]?.trim().split(/ {2,}/)
+
+  it('has no columns that may leave and in which nothing stands', async () => {
+    expect(await titlesAt(60)).toEqual(['RUN', 'SIZE', 'NOTE'])
+    expect(hiddenBy(table, rows, 60).columns).toBe(1)
+    expect(await titlesAt(200)).toEqual(['RUN', 'LAST JOB', 'SIZE', 'NOTE'])
+  })
+})
+
 describe('a table with long titles', () => {
   const title = 'valid/librispeech_test_other/word_error_rate'
   const other = 'valid/librispeech_test_clean/word_error_rate'
