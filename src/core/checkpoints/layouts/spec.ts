@@ -472,6 +472,8 @@ export interface OpenedFile extends FileLook {
   holdsTorchKey(path: KeyPath): boolean
   /** The value there, with tensors of one element as numbers and without the others. */
   torchValue(path: KeyPath): Promise<MetaValue | undefined>
+  /** By key, the same of all there that hold no others: a model or an optimizer's state is not gone through. */
+  torchScalars(path: KeyPath): Promise<Meta>
   /** The keys there; none where there is no mapping. */
   torchKeys(path: KeyPath): readonly string[]
 }

@@ -113,11 +113,7 @@ async function contentIn(look: OpenedFile, { take = {}, has = {}, spread = [] }:
     if (value !== undefined) put(content, path, value)
   }
   for (const path of spread) {
-    for (const key of look.torchKeys(path)) {
-      const inside = [...pathOf(path), key]
-      const value = await look.torchValue(inside)
-      if (isScalar(value)) put(content, inside, value)
-    }
+    for (const [key, value] of await look.torchScalars(path)) put(content, [...pathOf(path), key], value)
   }
   return content
 }

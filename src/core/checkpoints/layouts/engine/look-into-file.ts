@@ -1,5 +1,5 @@
 /** Opening one file: what it is by its first bytes, and what its format tells without its data. */
-import type { MetaValue } from '../../../checkpoint.js'
+import type { Meta, MetaValue } from '../../../checkpoint.js'
 import { FormatError } from '../../../errors.js'
 import type { ByteSource } from '../../../formats/bytes/byte-source.js'
 import { inBlocks } from '../../../formats/bytes/byte-source.js'
@@ -13,7 +13,7 @@ import type { UnpackingBudget } from '../../../formats/compression/unpacking-bud
 import { openTorchObject, type TorchObject } from '../../../formats/torch/object.js'
 import { hasChecksums, readSmallEntry, readZip, type ZipArchive, ZipEndMissing } from '../../../formats/archives/zip.js'
 import type { Head, KeyPath, OpenedFile, Question } from '../spec.js'
-import { entriesOf, holdsAt, isStateDict, keyText, nodeAt, valueOf } from './pickle-paths.js'
+import { entriesOf, holdsAt, isStateDict, keyText, nodeAt, scalarsOf, valueOf } from './pickle-paths.js'
 import { pathOf } from './unit-paths.js'
 
 /** Bytes by which a file is known; a tar says what it is at 257, an HDF5 file of Keras names its version near there. */
@@ -88,6 +88,10 @@ class Looked implements OpenedFile {
 
   async torchValue(path: KeyPath): Promise<MetaValue | undefined> {
     return this.torch === null ? undefined : valueOf(this.torch, nodeAt(this.torch.root, pathOf(path)))
+  }
+
+  async torchScalars(path: KeyPath): Promise<Meta> {
+    return this.torch === null ? new Map() : scalarsOf(this.torch, nodeAt(this.torch.root, pathOf(path)))
   }
 
   torchKeys(path: KeyPath): readonly string[] {

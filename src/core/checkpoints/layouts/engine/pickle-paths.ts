@@ -1,5 +1,5 @@
 /** Ways through what a pickle holds. */
-import type { MetaValue } from '../../../checkpoint.js'
+import type { Meta, MetaValue } from '../../../checkpoint.js'
 import { FormatError } from '../../../errors.js'
 import { globalName, itemsOf, textOf, type PickleNode, type PicklePair } from '../../../formats/pickle/index.js'
 import { attributesOf, pairsOf } from '../../../formats/pickle/attributes.js'
@@ -94,6 +94,26 @@ class Values {
     }
     return list
   }
+}
+
+/** By key, the values right in it that hold no others: of thousands in a model or an optimizer's state none is made. */
+export async function scalarsOf(object: TorchObject, node: PickleNode | undefined): Promise<Meta> {
+  const last = new Map<string, PickleNode>()
+  for (const [key, one] of entriesOf(node)) {
+    const name = keyText(key)
+    if (name !== undefined) last.set(name, one)
+  }
+  const scalars = new Map<string, MetaValue>()
+  for (const [name, one] of last) {
+    const value = holdsOthers(one) ? undefined : await valueOf(object, one)
+    if (value === null || (value !== undefined && typeof value !== 'object')) scalars.set(name, value)
+  }
+  return scalars
+}
+
+function holdsOthers(node: PickleNode): boolean {
+  if (typeof node !== 'object' || node === null) return false
+  return node.kind === 'list' || node.kind === 'tuple' || node.kind === 'dict' || isMapping(node)
 }
 
 function isMapping(node: Exclude<PickleNode, null | string | number | bigint | boolean>): boolean {
