@@ -71,15 +71,30 @@ function isFitting({ kind, name }: UnclaimedUnit, { form }: Fit): boolean {
 /** What names tell: the claims in order, up to the first sure one; null where files must be looked into. */
 export function claimByNames(candidate: UnclaimedUnit, { fits }: Named, folder: Folder): Claim[] | null {
   const claims: Claim[] = []
+  const refuted = refutedBy(candidate, folder)
   for (const fit of fits) {
-    if (!isFitting(candidate, fit)) continue
+    if (refuted?.has(fit) === true || !isFitting(candidate, fit)) continue
     const unit = unitOf(candidate, fit, folder)
     const strength = strengthByNames(unit)
     if (strength === 'unknown') return null
-    if (strength !== null) claims.push({ unit, strength })
+    if (strength === null) refuted?.add(fit)
+    else claims.push({ unit, strength })
     if (strength === 'sure') break
   }
   return claims
+}
+
+/** By the folder that they lie in, and by listing, which thousands of folders may share: the shapes that its names refute. */
+const refutations = new WeakMap<Folder, WeakMap<readonly DirectoryEntry[], Set<Fit>>>()
+
+/** What names prove goes by what lies in a folder and beside it; null for what they do not tell all of. */
+function refutedBy({ kind, entries, finding, odd }: UnclaimedUnit, folder: Folder): Set<Fit> | null {
+  if (kind !== 'folder' || finding !== null || odd.size > 0) return null
+  const byListing = refutations.get(folder) ?? new WeakMap<readonly DirectoryEntry[], Set<Fit>>()
+  refutations.set(folder, byListing)
+  const refuted = byListing.get(entries) ?? new Set<Fit>()
+  byListing.set(entries, refuted)
+  return refuted
 }
 
 const nothing: readonly Has[] = []
