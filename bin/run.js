@@ -244,11 +244,14 @@ const deferred = new Set([
 /** It is its own prototype: so that copies of it (what a bundler makes of `import * as`) are late too. */
 function builtIn(id) {
   if (!deferred.has(id.startsWith('node:') ? id.slice(5) : id)) return require(id)
+  let loaded
+  // Asked for tens of thousands of times: Node looks such a name up anew each time.
+  const load = () => (loaded ??= require(id))
   const late = new Proxy(
     {},
     {
-      get: (_, name) => require(id)[name],
-      has: (_, name) => name in require(id),
+      get: (_, name) => load()[name],
+      has: (_, name) => name in load(),
       getPrototypeOf: () => late,
     },
   )

@@ -185,6 +185,15 @@ async function statesAt(storage: ReadStorage, paths: readonly string[]): Promise
   return (await storage.states?.(paths)) ?? statesIn(await storage.lstat(paths))
 }
 
+/** By listing, which folders side by side may share. */
+const texts = new WeakMap<readonly DirectoryEntry[], string>()
+
+function textOf(entries: readonly DirectoryEntry[]): string {
+  let text = texts.get(entries)
+  if (text === undefined) texts.set(entries, (text = entries.map(({ name, kind }) => `${kind}/${name}\0`).join('')))
+  return text
+}
+
 class Sums {
   private readonly hash: Hash = createHash('sha256')
   private newest = 0n
@@ -193,8 +202,7 @@ class Sums {
   listings(listings: readonly Result<readonly DirectoryEntry[]>[]): void {
     let text = `${listings.length}\n`
     for (const listing of listings) {
-      if (listing.ok) for (const { name, kind } of listing.value) text += `${kind}/${name}\0`
-      else text += this.failed(listing.error.errno)
+      text += listing.ok ? textOf(listing.value) : this.failed(listing.error.errno)
       text += '\n'
     }
     this.hash.update(text)
