@@ -24,6 +24,10 @@ async function findRefusedOf(
   for (const checkpoint of checkpoints) {
     const { files = [], findings = [] } = contents.get(checkpoint) ?? {}
     const there = files.filter(({ path, stat }) => stat?.kind === 'file' && !permissions.allow(path, stat))
+    if (there.length === 0 && findings.length === 0) {
+      looked.push(checkpoint)
+      continue
+    }
     const answers = await storage.mayRead(there.map(({ path }) => path))
     const refused = there.flatMap(({ name }, index): Finding[] => {
       const answer = answers[index]

@@ -47,6 +47,7 @@ export async function halfElsewhere(
   const away = others.flatMap(({ other, value }) =>
     value.flatMap(({ members }) => members.map(({ name }): [string, string] => [name, other.path])),
   )
+  if (away.length === 0) return new Map()
   const folders = new Map(away)
   return new Map(
     run.checkpoints.flatMap(({ name, members }): [string, string][] => {
