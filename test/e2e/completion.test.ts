@@ -32,11 +32,9 @@ const isHere = (shell: string) => spawnSync(shell, ['-c', 'true'], { stdio: 'ign
 /** Keys: Tab, to the start of the line, Enter. */
 const [tab, home, enter] = ['\t', '\u0001', '\r']
 
-/** The words of a line after Tab was pressed at `|`. */
-async function wordsAfterTab(shell: Driven, cwd: string, line: string): Promise<string[]> {
-  const [before = '', after = ''] = line.split('|')
-  const left = '\u001b[D'.repeat(after.length)
-  let step = 0
+/** The words of each line after Tab was pressed at its `|`, one line after the other in one shell. */
+async function wordsAfterTab(shell: Driven, cwd: string, lines: readonly string[]): Promise<string[][]> {
+  let next = 0
   const own = temporaryDirectory()
   // fish makes the folder of its settings, whatever it was told to leave alone.
   const folders = { HOME: own, XDG_CONFIG_HOME: join(own, 'config'), XDG_CACHE_HOME: join(cwd, '..', 'cache') }
@@ -44,18 +42,23 @@ async function wordsAfterTab(shell: Driven, cwd: string, line: string): Promise<
     cwd,
     env: { PS1: 'ready> ', ...folders, TERM: 'vt100' },
     answer: (shown, type) => {
-      if (step === 0) {
-        step = 1
-        type(`${shell.setUp}; printf 'set%s\\n' up${enter}`)
-      } else if (step === 1 && shown.includes('setup')) {
-        step = 2
-        type(`${before}${after}${left}${tab}${home}printf '[%s]\\n' ${enter}`)
-        type(`printf 'do%s\\n' ne${enter}exit${enter}`)
-      }
+      if (next === 0) type(`${shell.setUp}; printf 'over=%s\\n' 0${enter}`)
+      // Each is typed when the one before it is over: a shell that is busy reads keys in another mode.
+      else if (!shown.includes(`over=${next - 1}`)) return
+      else if (next > lines.length) type(`exit${enter}`)
+      else type(`${keysOf(lines[next - 1] ?? '')}printf 'over=%s\\n' ${next}${enter}`)
+      next += 1
     },
   })
   expect(existsSync(plainEnvironment()['XDG_CONFIG_HOME'] ?? '')).toBe(false)
-  return [...screen.matchAll(/^\[(.*)\]\r?$/gm)].map(([, word = '']) => word)
+  const shown = screen.split(/over=\d+/).slice(1)
+  return lines.map((_, at) => [...(shown[at] ?? '').matchAll(/^\[(.*)\]\r?$/gm)].map(([, word = '']) => word))
+}
+
+/** Types the line, presses Tab at its `|`, and shows its words. */
+function keysOf(line: string): string {
+  const [before = '', after = ''] = line.split('|')
+  return `${before}${after}${'\u001b[D'.repeat(after.length)}${tab}${home}printf '[%s]\\n' ${enter}`
 }
 
 describe.runIf(hasScript).each(Object.entries(shells))('%s', (name, shell) => {
@@ -64,7 +67,7 @@ describe.runIf(hasScript).each(Object.entries(shells))('%s', (name, shell) => {
   mkdirSync(join(cwd, 'two words'))
   writeFileSync(join(cwd, 'lr=1.yaml'), '')
 
-  it.runIf(isHere(name)).each([
+  const cases: readonly [string, string[]][] = [
     ['ckpt lis|', ['ckpt', 'list']],
     ['ckpt list exp/save --lim|', ['ckpt', 'list', 'exp/save', '--limit']],
     ['ckpt list --lim| exp/save', ['ckpt', 'list', '--limit', 'exp/save']],
@@ -89,10 +92,17 @@ describe.runIf(hasScript).each(Object.entries(shells))('%s', (name, shell) => {
     ['ckpt plot exp/save lo|', ['ckpt', 'plot', 'exp/save', 'loss']],
     ['ckpt save new --file model=exp/sa|', ['ckpt', 'save', 'new', '--file', 'model=exp/save']],
     ['ckpt export exp/save --into=exp/sa|', ['ckpt', 'export', 'exp/save', '--into=exp/save']],
-  ])('%s', async (line, expected) => {
-    const words = await wordsAfterTab(shell, cwd, line)
-    expect(words.map((word) => word.replace(/\/$/, ''))).toEqual(expected)
-  })
+  ]
+  const lines = cases.map(([line]) => line)
+  let words: Promise<string[][]> | undefined
+
+  it.runIf(isHere(name)).each(cases.map(([line, expected], at) => ({ line, expected, at })))(
+    '$line',
+    async ({ expected, at }) => {
+      words ??= wordsAfterTab(shell, cwd, lines)
+      expect((await words)[at]?.map((word) => word.replace(/\/$/, ''))).toEqual(expected)
+    },
+  )
 
   it.skipIf(isHere(name))(`SKIPPED: ${name} is not here (apt-get install ${name})`, () => undefined)
 })
