@@ -59,4 +59,23 @@ describe('a model of LightGBM', () => {
       expect(await found({ [name]: 'iter 3: loss 0.2\n' })).toEqual([])
     },
   )
+
+  it('is known under any name beside its snapshots, or where few texts lie', async () => {
+    const texts = (count: number) => Object.fromEntries([...Array(count).keys()].map((at) => [`page-${at}.txt`, 'x']))
+    const snapshot = { 'credit.txt.snapshot_iter_4': model }
+    expect(await found({ ...texts(3), 'credit.txt': model })).toEqual([['credit.txt', 'lightgbm', []]])
+    expect(await found({ ...texts(4), 'credit.txt': model })).toEqual([])
+    expect((await found({ ...texts(4), ...snapshot, 'credit.txt': model })).length).toBe(2)
+    expect((await found({ ...snapshot, 'credit.dat': model })).length).toBe(1)
+    expect(await found({ 'requirements.txt': model, 'labels_2.txt': model })).toEqual([])
+  })
+
+  it('as its last snapshot was is the same once more', async () => {
+    const root = write(makeFolder(), { 'a.txt': model, 'a.txt.snapshot_iter_12': model })
+    const [run] = await findRuns(localStorage(), root)
+    expect(run?.checkpoints.map(({ name, sameAs }) => [name, sameAs])).toEqual([
+      ['a.txt', 'a.txt.snapshot_iter_12'],
+      ['a.txt.snapshot_iter_12', undefined],
+    ])
+  })
 })

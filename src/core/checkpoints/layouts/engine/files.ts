@@ -4,7 +4,7 @@ import type { ParamFile, Role } from '../../../checkpoint.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import { compareText } from '../folders.js'
 import type { FileRule, Form } from '../spec.js'
-import { isNamed } from './proof.js'
+import { isNamed } from './names-beside.js'
 import type { Unit } from './unit-paths.js'
 
 const suffix = /(\.(safetensors|bin)\.index\.json|\.weights\.h5|\.pth\.tar|\.[A-Za-z][A-Za-z0-9_]*)$/

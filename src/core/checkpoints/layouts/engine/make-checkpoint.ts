@@ -18,7 +18,7 @@ import { factsOfName, merged, sourcesOf } from './facts.js'
 import { paramFilesOf } from './files.js'
 import type { Looked } from './looked-claim.js'
 import type { Unit } from './unit-paths.js'
-import { hasBeside } from './proof.js'
+import { hasBeside } from './names-beside.js'
 import { findingsOfWhole } from './wholeness.js'
 
 export interface Facts {

@@ -4,8 +4,8 @@ import { sep } from 'node:path'
 import type { MetaValue } from '../../../checkpoint.js'
 import { StorageError } from '../../../errors.js'
 import type { DirectoryEntry } from '../../../storage/storage.js'
-import type { Folder } from '../layout.js'
 import type { Has, KeyPath } from '../spec.js'
+import { countNamed, hasBeside, hasBesideWithEnd, isNamed } from './names-beside.js'
 import { pathOf, type FileLook, type LayoutIo, type Question, type Unit } from './unit-paths.js'
 
 /** True or false where names tell it; null where a file must be looked into. */
@@ -28,6 +28,11 @@ function compile(has: Has): ProofByNames {
   if ('beside' in has) {
     const { beside } = has
     return ({ folder }) => hasBeside(folder, beside)
+  }
+  if ('besideWithEnd' in has) return ({ name, folder }) => hasBesideWithEnd(folder, name, has.besideWithEnd)
+  if ('atMost' in has) {
+    const { atMost, named } = has
+    return ({ folder }) => countNamed(folder, named) <= atMost
   }
   if ('not' in has) return (unit) => negate(proveByNames(has.not, unit))
   if ('all' in has) return (unit) => every(has.all.map((one) => proveByNames(one, unit)))
@@ -151,26 +156,6 @@ export function filesNamed(unit: Unit, name: string | RegExp): string[] {
     .sort()
 }
 
-/** A folder's name ends in `/` for a pattern; of a very name, one that ends so is a folder's, and any other anything's. */
-export function isNamed(entry: DirectoryEntry, name: string | RegExp): boolean {
-  if (typeof name === 'string') {
-    return name.endsWith('/') ? entry.kind === 'directory' && entry.name === name.slice(0, -1) : entry.name === name
-  }
-  return name.test(entry.kind === 'directory' ? `${entry.name}/` : entry.name)
-}
-
-/** By folder, what was asked of it: thousands of units ask the same. */
-const asked = new WeakMap<Folder, Map<string | RegExp, boolean>>()
-
-/** True where something has such a name in the folder. */
-export function hasBeside(folder: Folder, name: string | RegExp): boolean {
-  const known = asked.get(folder) ?? new Map<string | RegExp, boolean>()
-  asked.set(folder, known)
-  const answer = known.get(name) ?? folder.entries.some((entry) => isNamed(entry, name))
-  known.set(name, answer)
-  return answer
-}
-
 /** A link that leads nowhere: a framework asks whether the file exists, and it does not. */
 function isGone({ odd }: Unit, { name }: DirectoryEntry): boolean {
   return odd.size > 0 && odd.get(name)?.grade === 'partial'
@@ -189,6 +174,8 @@ function every(answers: readonly (boolean | null)[]): boolean | null {
 export function describeHas(has: Has): string {
   if ('file' in has) return `has ${shown(has.file)}`
   if ('beside' in has) return `has ${shown(has.beside)} beside it`
+  if ('besideWithEnd' in has) return `has its own name with an end like ${patternText(has.besideWithEnd)} beside it`
+  if ('atMost' in has) return `is one of at most ${has.atMost} with ${shown(has.named)}`
   if ('head' in has) return `begins as ${has.head}`
   if ('torch' in has) return `${of(has.of)}holds ${has.torch.map(shownPath).join(', ')} (torch.save)`
   if ('stateDict' in has) {

@@ -5,7 +5,7 @@ import type { DirectoryEntry } from '../../../storage/storage.js'
 import { folderReason } from '../folders.js'
 import { isPlain } from './candidates.js'
 import type { Need } from '../spec.js'
-import { hasBeside, isNamed } from './proof.js'
+import { hasBeside, isNamed } from './names-beside.js'
 import type { Unit } from './unit-paths.js'
 
 /** `facts` are all that is known of the unit; `title` is its framework's name. */

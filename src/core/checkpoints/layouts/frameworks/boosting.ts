@@ -50,6 +50,11 @@ const trees: Has = {
   test: async (unit, io) => beginsWith(await (await io.look(unit.path)).head(), 'tree\nversion='),
 }
 
+/** One of a handful may be a model; of a hundred all are notes, labels or transcripts. */
+const fewTexts = 4
+const freeText =
+  /^(?!(?:.*[\W_\d])?(?:latest|checkpoint|readme|licen[cs]e|copying|notice|authors|contributors|credits|changes|changelog|history|news|todo|notes?|install|usage|requirements|constraints|cmakelists|top_level|entry_points|sources|dependency_links|robots|vocab|merges|tokens|labels?|classes|synset|names|words|chars|train|test|val|valid|dev|log|logs|stdout|stderr|out|output|train_log|label_encoder|metrics|results?|scores?|eval|hparams|args|config|params|version|index|list|files?)(?:[\W_\d]|$))[\w+=-]+\.txt$/i
+
 export const lightgbm: LayoutSpec = {
   id: 'lightgbm',
   title: 'LightGBM',
@@ -57,7 +62,7 @@ export const lightgbm: LayoutSpec = {
   forms: [
     {
       kind: 'file',
-      name: /\.snapshot_iter_\d+$|^[\w.-]*(?:model|lgb|lightgbm|gbm|booster)[\w.-]*\.(?:txt|model|lgb)$|\.(?:lgb|lgbm|gbm|lightgbm)$/i,
+      name: /\.snapshot_iter_\d+$|^[\w.-]*(?:model|lgb|lightgbm|gbm|booster)[\w.-]*\.(?:txt|model|lgb)$|\.(?:lgb|lgbm|gbm|lightgbm|model)$/i,
       proof: { sure: [trees] },
       facts: roundsInText,
     },
@@ -68,7 +73,22 @@ export const lightgbm: LayoutSpec = {
       proof: { sure: [trees] },
       facts: roundsInText,
     },
+    {
+      kind: 'file',
+      // `output_model` may be any name; its snapshots tell what it is.
+      name: /^[\w.+=-]+\.(?:txt|bin|dat|out)$/i,
+      proof: { sure: [{ all: [{ besideWithEnd: /\.snapshot_iter_\d+$/ }, trees] }] },
+      facts: roundsInText,
+    },
+    {
+      kind: 'file',
+      // Alone it is opened where few are, under a name that nothing else is known by.
+      name: freeText,
+      proof: { sure: [{ all: [{ atMost: fewTexts, named: /\.txt$/i }, trees] }] },
+      facts: roundsInText,
+    },
   ],
+  copies: { names: /^(?!.*\.snapshot_iter_\d+$)/, by: ['content'] },
 }
 
 /**

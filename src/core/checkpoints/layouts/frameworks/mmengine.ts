@@ -9,7 +9,7 @@
 import { basename } from 'node:path'
 import { isMeta, type Meta, type MetaValue, type Pointer } from '../../../checkpoint.js'
 import { lastPart } from '../engine/pointers.js'
-import { hasBeside } from '../engine/proof.js'
+import { hasBeside } from '../engine/names-beside.js'
 import { valueIn } from '../engine/unit-paths.js'
 import { toFinite } from '../finite-number.js'
 import type { Fact, FactSource, LayoutSpec, Unit } from '../spec.js'

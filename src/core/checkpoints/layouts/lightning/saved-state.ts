@@ -10,7 +10,7 @@ import type { TorchObject } from '../../../formats/torch/object.js'
 import { tensorOf } from '../../../formats/torch/tensor.js'
 import { toMetaValue } from '../../meta/index.js'
 import { entriesOf, isTensor, nodeAt, valueAt } from '../engine/pickle-paths.js'
-import { hasBeside } from '../engine/proof.js'
+import { hasBeside } from '../engine/names-beside.js'
 import type { FileLook, LayoutIo, Question, Unit } from '../spec.js'
 import {
   callbackFact,
