@@ -6,6 +6,7 @@ import { keras, kerasBackup } from './frameworks/keras.js'
 import { orbax } from './frameworks/orbax.js'
 import { nemo } from './frameworks/nemo.js'
 import { paddle } from './frameworks/paddle.js'
+import { paddleNlp } from './frameworks/paddlenlp.js'
 import { spacy } from './frameworks/spacy.js'
 import { stableBaselines3 } from './frameworks/stable-baselines3.js'
 import { tensorflow } from './frameworks/tensorflow.js'
@@ -38,6 +39,7 @@ import type { LayoutSpec } from './spec.js'
 const specs: readonly LayoutSpec[] = [
   lightning,
   speechBrain,
+  paddleNlp,
   hfTrainer,
   diffusers,
   rayTune,

@@ -5,11 +5,11 @@
  * trainer_utils.py.
  */
 import { join } from 'node:path'
-import type { Checkpoint, Direction, Meta, Part, Pointer } from '../../../checkpoint.js'
+import type { Checkpoint, Part } from '../../../checkpoint.js'
 import type { Unit } from '../engine/unit-paths.js'
 import type { LayoutIo, LayoutSpec } from '../spec.js'
 import { takesLargest } from '../resume-search.js'
-import { lastPart, tellTrainerState } from './trainer-state.js'
+import { bestByState, judgeOfState, tellTrainerState } from './trainer-state.js'
 import { byteText } from '../../../formats/text/text.js'
 
 const numbered = /^checkpoint-(?<step>\d+)$/
@@ -81,8 +81,8 @@ export const hfTrainer: LayoutSpec = {
       lacks,
     },
   ],
-  namedBy: best,
-  judge,
+  namedBy: bestByState,
+  judge: judgeOfState,
   leftover,
   lacksAlone,
   // Whatever is in it (trainer_utils.py, `get_last_checkpoint`).
@@ -134,26 +134,6 @@ async function isOfPointers({ path, entries }: Unit, io: LayoutIo): Promise<bool
     if (!head.startsWith('version https://git-lfs.github.com/spec/')) return false
   }
   return files.length > 0
-}
-
-function best(facts: Meta): Pointer[] {
-  const [path, metric, value] = ['best_model_checkpoint', '#best metric', '#best value'].map((key) => facts.get(key))
-  const last = typeof path === 'string' ? lastPart(path) : undefined
-  if (last === undefined) return []
-  return [
-    {
-      label: 'best_model_checkpoint',
-      name: last,
-      purpose: 'best',
-      ...(typeof metric === 'string' ? { metric } : {}),
-      ...(typeof value === 'number' ? { value } : {}),
-    },
-  ]
-}
-
-function judge(facts: Meta): [string, Direction][] {
-  const [metric, direction] = [facts.get('#best metric'), facts.get('#best direction')]
-  return typeof metric === 'string' && (direction === 'min' || direction === 'max') ? [[metric, direction]] : []
 }
 
 /** transformers 4.36 to 4.38 save into `tmp-checkpoint-…` and rename it (trainer.py, `_save_checkpoint`). */

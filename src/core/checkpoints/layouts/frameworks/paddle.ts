@@ -2,7 +2,8 @@
  * PaddlePaddle. `Model.fit` (paddle/hapi/callbacks.py, framework/io.py): the pair `<N>.pdparams` and `<N>.pdopt`, N an
  * epoch from 0, `final` at the end and `best_model` by early stopping. Scripts give names of their own
  * (`model_epoch_3.pdparams`, with `.pdsched` and the like beside; PaddleOCR adds `.states`) or save all into one `.pdckpt`,
- * PaddleSeg a folder `iter_<N>/` or `best_model/`. All are plain pickles of numpy arrays; the parameters are written first.
+ * or a model into a folder, `iter_<N>/` and `best_model/` in PaddleSeg. All are plain pickles of numpy arrays; the
+ * parameters are written first.
  */
 import type { DirectoryEntry } from '../../../storage/storage.js'
 import type { FileRule, Form, LayoutSpec, Unit } from '../spec.js'
@@ -22,10 +23,12 @@ const common: Omit<Form, 'kind' | 'name'> = {
   resumable: hasOptimizer,
 }
 
+const numberedParameters = /(?:^|[^a-z]|epoch|iter|step)\d+\.pdparams$/i
+
 export const paddle: LayoutSpec = {
   id: 'paddle',
   title: 'PaddlePaddle',
-  looks: '<N>.pdparams with <N>.pdopt, <name>.pdckpt, iter_<N>/model.pdparams',
+  looks: '<N>.pdparams with <N>.pdopt, <name>.pdckpt, step_<N>/model.pdparams',
   forms: [
     {
       ...common,
@@ -41,13 +44,16 @@ export const paddle: LayoutSpec = {
       facts: [{ from: 'name', words: true }],
     },
     {
+      // A model a folder, whatever it is called; folders of many files with numbers are runs.
       ...common,
       kind: 'folder',
-      name: /^(?:iter_?(?<step>\d+)|epoch_?(?<epoch>\d+)|best_model|final|latest)$/,
+      name: /^(?:[a-z][\w.=-]*?[-_.])?(?:iter(?:ation)?|steps?|epoch|ep|ckpt|checkpoint|model|snapshot|save)[-_=.]?\d+(?:[-_.][\w.=-]*)?$|^(?:best|final|latest|last)(?:[-_](?:model|ckpt|checkpoint))?$|^(?:model|ckpt|checkpoint)[-_](?:best|final|latest|last)$/i,
+      proof: { sure: [{ all: [{ file: /\.pdparams$/ }, { not: { file: numberedParameters } }] }] },
+      facts: [{ from: 'name', words: true }],
     },
   ],
-  best: /^best_model(?:\.pd(?:params|ckpt))?$/,
-  copies: { names: /^(?:best_?\w*|final|latest)(?:\.pd(?:params|ckpt))?$/, by: ['content'] },
+  best: /^(?:best(?:[-_](?:model|ckpt|checkpoint))?|(?:model|ckpt|checkpoint)[-_]best)(?:\.pd(?:params|ckpt))?$/,
+  copies: { names: /^(?:best_?\w*|final|latest|last)(?:[-_]\w+)?(?:\.pd(?:params|ckpt))?$/, by: ['content'] },
 }
 
 function hasOptimizer({ entries }: Unit): boolean {

@@ -10,6 +10,7 @@ import {
   type Meta,
   type MetaValue,
   type Moment,
+  type Pointer,
 } from '../../../checkpoint.js'
 import { readJsonObject, type JsonObject } from '../../../formats/text/json.js'
 import { directionOf, longestKey, mostKeys } from '../../meta/index.js'
@@ -223,11 +224,33 @@ function markOf(entry: Meta): number {
 }
 
 /** The path is as the job saw it, perhaps on another machine: its last part is the name here. */
-export function lastPart(path: string): string | undefined {
+function lastPart(path: string): string | undefined {
   return path.split(/[/\\]/).findLast((part) => part !== '')
 }
 
 function stepOfName(name: string): number | null {
   const step = Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? NaN)
   return Number.isSafeInteger(step) ? step : null
+}
+
+/** The checkpoint that the newest facts hold for the best. */
+export function bestByState(facts: Meta): Pointer[] {
+  const [path, metric, value] = ['best_model_checkpoint', '#best metric', '#best value'].map((key) => facts.get(key))
+  const last = typeof path === 'string' ? lastPart(path) : undefined
+  if (last === undefined) return []
+  return [
+    {
+      label: 'best_model_checkpoint',
+      name: last,
+      purpose: 'best',
+      ...(typeof metric === 'string' ? { metric } : {}),
+      ...(typeof value === 'number' ? { value } : {}),
+    },
+  ]
+}
+
+/** By which metric and in which direction, as far as the log shows it. */
+export function judgeOfState(facts: Meta): [string, Direction][] {
+  const [metric, direction] = [facts.get('#best metric'), facts.get('#best direction')]
+  return typeof metric === 'string' && (direction === 'min' || direction === 'max') ? [[metric, direction]] : []
 }
