@@ -11,6 +11,7 @@ export interface Folder {
 
 /** Something that the framework sees when it looks for a checkpoint by itself: one, or what is left of a save. */
 export type Standing = Pick<Checkpoint, 'name' | 'kind' | 'meta' | 'modified'> & {
+  readonly members?: Checkpoint['members']
   /** What a save that never got far left behind: the layout does not take it for a checkpoint. */
   readonly isLeftover?: boolean
 }

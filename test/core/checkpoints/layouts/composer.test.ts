@@ -51,3 +51,21 @@ it('a file that was copied in the place of the link latest is the newest once mo
   rmSync(join(root, 'ep4-ba20-rank0.pt'))
   expect((await names()).at(-1)).toEqual(['latest-rank0.pt', 20, undefined])
 })
+
+it('of several ranks, latest-rank0.pt and -rank1.pt as copies are the newest once more, or alone the checkpoint', async () => {
+  const root = join(copyFixture('frameworks/composer/run'), 'checkpoints')
+  rmSync(join(root, 'latest-rank0.pt'))
+  for (const rank of [0, 1]) copyFileSync(join(root, 'ep3-ba15-rank0.pt'), join(root, `latest-rank${rank}.pt`))
+  for (const name of ['ep1-ba5', 'ep2-ba10', 'ep4-ba20']) rmSync(join(root, `${name}-rank0.pt`))
+  copyFileSync(join(root, 'ep3-ba15-rank0.pt'), join(root, 'ep3-ba15-rank1.pt'))
+  const names = async () => {
+    const [run] = await findRuns(localStorage(), root)
+    return run?.checkpoints.map(({ name, step, members, sameAs }) => [name, step, members.length, sameAs])
+  }
+  expect(await names()).toEqual([
+    ['ep3-ba15-rank0.pt', 15, 2, undefined],
+    ['latest-rank0.pt', 15, 2, 'ep3-ba15-rank0.pt'],
+  ])
+  for (const rank of [0, 1]) rmSync(join(root, `ep3-ba15-rank${rank}.pt`))
+  expect(await names()).toEqual([['latest-rank0.pt', 15, 2, undefined]])
+})

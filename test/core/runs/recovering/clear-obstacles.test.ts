@@ -135,3 +135,13 @@ it.each([
     'checkpoint_5: load_state() takes it',
   ])
 })
+
+it('what Composer’s autoresume takes is led to the chosen one where it is a copy and no link', async () => {
+  const root = join(copyFixture('frameworks/composer/run'), 'checkpoints')
+  const [latest = '', newest = ''] = ['latest', 'ep4-ba20'].map((name) => join(root, `${name}-rank0.pt`))
+  rmSync(latest)
+  truncateSync(newest, 12_000)
+  cpSync(newest, latest)
+  expect(await clearFor(root, 'ep3-ba15-rank0.pt')).toEqual(['latest-rank0.pt'])
+  expect(readFileSync(latest)).toEqual(readFileSync(join(root, 'ep3-ba15-rank0.pt')))
+})

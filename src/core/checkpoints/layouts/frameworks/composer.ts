@@ -7,6 +7,8 @@
  */
 import { isMeta, type Meta, type MetaValue } from '../../../checkpoint.js'
 import { valueIn } from '../engine/unit-paths.js'
+import { namedPointsTo, takesNamed } from '../resume-search.js'
+import type { Standing } from '../layout.js'
 import type { FactSource, Form, LayoutSpec, Proof, Unit } from '../spec.js'
 
 const ofComposer: Proof = {
@@ -54,6 +56,8 @@ const newest = '(?:^|[-_.])(?:latest|last|newest|recent|current)(?:[-_.]|$)'
 const namesNewest = new RegExp(newest)
 const namesOther = new RegExp(`^(?!.*${newest})`)
 
+const otherRanks = /latest.*-rank[1-9]\d*(?:\.pt)?$/
+
 export const composer: LayoutSpec = {
   id: 'composer',
   title: 'Composer',
@@ -88,15 +92,27 @@ export const composer: LayoutSpec = {
       facts: factsIn(),
     },
     {
+      // Copied with what links lead to, one a rank.
+      ...common,
+      kind: 'group',
+      name: /^(?<unit>(?:.*[-_.])?latest)-rank(?<part>\d+)(?<tail>\.pt|)$/,
+      main: /-rank0(?:\.pt)?$/,
+      proof: { sure: ofComposer.sure.map((has) => ({ all: [{ beside: otherRanks }, has] })) },
+      facts: factsIn(/-rank\d+(?:\.pt)?$/),
+    },
+    {
       // Where links cannot be kept it is a file with the text of one; of several ranks each alone is no checkpoint.
       ...common,
       kind: 'file',
       name: /^(?:.*[-_.])?latest[-_.](?:.*\.)?pt$/,
-      proof: { ...ofComposer, never: [{ head: 'text' }, { beside: /latest.*-rank[1-9]\d*(?:\.pt)?$/ }] },
+      proof: { ...ofComposer, never: [{ head: 'text' }, { beside: otherRanks }] },
       facts: factsIn(),
     },
   ],
   // Copied with what links lead to, the newest is there twice; copied alone, it is the checkpoint.
+  resumesFrom: (there) => takesNamed('autoresume=True', latestAmong(there))(there),
+  // Of several ranks each has its own.
+  pointersTo: (chosen, there) => (isOneFile(chosen) ? namedPointsTo(latestAmong(there))(chosen, there) : []),
   copies: { names: namesNewest, by: ['file', 'content'] },
   pointers: [
     { file: namesNewest, holds: 'link', purpose: 'resume', onDelete: 'rewrite' },
@@ -105,6 +121,16 @@ export const composer: LayoutSpec = {
     // `save_latest_filename='latest/rank{rank}.pt'`
     { file: /^rank\d+\.pt$/, inside: /latest/, holds: 'link', purpose: 'resume', onDelete: 'rewrite' },
   ],
+}
+
+/** Autoresume looks for what rank 0 calls the newest, and for nothing else (trainer/trainer.py, `_get_autoresume_checkpoint`). */
+function latestAmong(there: readonly Standing[]): string {
+  const isLatest = ({ name }: Standing): boolean => /(?:^|[-_.])latest[-_.]/.test(name)
+  return there.find(isLatest)?.name ?? 'latest-rank0.pt'
+}
+
+function isOneFile({ kind, members = [] }: Standing): boolean {
+  return kind !== 'directory' && members.length < 2
 }
 
 /** Before 0.17 the counts lie one level higher; metrics are `{<evaluator>: {<metric>: {_computed}}}`. */
