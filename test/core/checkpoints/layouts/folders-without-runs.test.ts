@@ -11,7 +11,7 @@ const storage = localStorage()
 /** A run of which Orbax has moved the step 200 into that folder. */
 function runWith(folder: string): string {
   const run = copyFixture('frameworks/orbax/run')
-  mkdirSync(join(run, folder))
+  mkdirSync(join(run, folder), { recursive: true })
   renameSync(join(run, '200'), join(run, folder, '200'))
   return run
 }
@@ -19,11 +19,14 @@ function runWith(folder: string): string {
 const runsBelow = async (root: string): Promise<string[]> =>
   (await findRuns(storage, root)).map(({ path }) => relative(root, path))
 
-it.each(['todelete', 'to_delete', 'deleted_steps', 'trash', 'gc'])('%s is passed over', async (folder) => {
-  const run = runWith(folder)
-  expect(await runsBelow(run)).toEqual([''])
-  expect((await loadRun(storage, dirname(run))).path).toBe(run)
-})
+it.each(['todelete', 'to_delete', 'deleted_steps', 'trash', 'gc', 'trash/steps'])(
+  '%s is passed over',
+  async (folder) => {
+    const run = runWith(folder)
+    expect(await runsBelow(run)).toEqual([''])
+    expect((await loadRun(storage, dirname(run))).path).toBe(run)
+  },
+)
 
 it.each(['old', 'old_steps', 'previous'])(
   '%s, with steps that come before those of the run, is passed over',

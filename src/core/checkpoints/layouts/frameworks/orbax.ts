@@ -48,6 +48,7 @@ export const orbax: LayoutSpec = {
   title: 'Orbax',
   looks: '<step>/ with _CHECKPOINT_METADATA, and items such as state/',
   holdsNoRun: isTodeleteSubdir,
+  leftover,
   resumesFrom: takesLargest('CheckpointManager.latest_step()', 'directory', /^(?:.*_)?(\d+)$/),
   forms: [
     {
@@ -82,6 +83,13 @@ export const orbax: LayoutSpec = {
   ],
 }
 
+/** A number or a time may be behind it, in older versions. */
+function leftover(folder: string, inside: readonly unknown[] | null): string | null {
+  return inside !== null && folder.includes('.orbax-checkpoint-tmp')
+    ? 'the folder of a save that never finished: Orbax renames it when all is written'
+    : null
+}
+
 /**
  * `CheckpointManagerOptions.todelete_subdir`: steps that rotation takes are renamed into it. People choose its name, and
  * nothing is written there that tells it from a run of its own; so both its name and all that is in it have to say so.
@@ -89,6 +97,8 @@ export const orbax: LayoutSpec = {
  * has none any more, is what the manager moved.
  */
 function isTodeleteSubdir(name: string, inside: readonly DirectoryEntry[], beside: readonly DirectoryEntry[]): boolean {
+  // It may be a path: `trash/steps`.
+  if (forDeleted.test(name) && inside.length === 1 && inside[0]?.kind === 'directory') return true
   if (!inside.every((entry) => entry.kind === 'directory' && step.test(entry.name))) return false
   return forDeleted.test(name) || (forOlder.test(name) && areOfBefore(stepsIn(inside), stepsIn(beside)))
 }
