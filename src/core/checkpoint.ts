@@ -197,6 +197,8 @@ export interface Checkpoint {
   readonly sameAs?: string
   /** What of the framework's would fail, or be wrong, without it, in words: it stays. Absent: nothing is known. */
   readonly neededFor?: string
+  /** What of the framework's will name it still when it is gone, in words. Absent: nothing is known. */
+  readonly stillNamed?: string
   /**
    * False when the framework could not go on from it though nothing is wrong with it: weights alone, an average, an
    * export. Absent: nothing speaks against it.

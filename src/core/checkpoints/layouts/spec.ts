@@ -49,6 +49,8 @@ export interface LayoutSpec {
   readonly holdsMore?: (unit: Unit, facts: Meta) => boolean | undefined
   /** By name, what would fail or be wrong without one of them, in words: it stays. Of the facts of all of the run. */
   readonly needs?: (there: readonly Fact[]) => ReadonlyMap<string, string>
+  /** By name, what of the framework's will still name it once it is gone, in words: a plan that removes it tells so. */
+  readonly stillNamed?: (there: readonly Fact[]) => ReadonlyMap<string, string>
   /** What the framework resumes from by itself; see `Layout` for these four. Absent: only what its user names. */
   readonly resumesFrom?: (there: readonly Standing[]) => readonly OwnStart[]
   readonly lacksAlone?: Layout['lacksAlone']

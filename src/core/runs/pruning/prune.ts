@@ -53,6 +53,7 @@ import { examine } from '../opening/open-run.js'
 import { setAsideReasons } from '../protecting/set-aside.js'
 import { pinsOf } from '../protecting/protecting-pins.js'
 import { halfElsewhere, type StateLocation } from '../opening/run-with-state.js'
+import { describeStillNamed } from './still-named.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
 
 /** What is to stay and what may go, as `ckpt prune` is asked. */
@@ -316,7 +317,8 @@ async function finish(
   )
   const parting = { going: removedBy(final), stays: keep.map(({ checkpoint }) => checkpoint) }
   const pointers = (await planPointerChanges(storage, run, parting)).map(toPointed)
-  return { ...final, keep, fingerprints, freedBytes, shared, keptBytes, warnings, pointers, proof }
+  const told = [...warnings, ...describeStillNamed(parting.going)]
+  return { ...final, keep, fingerprints, freedBytes, shared, keptBytes, warnings: told, pointers, proof }
 }
 
 function keptOf({ plan: { keep }, excluded }: PruneDraft): Kept[] {

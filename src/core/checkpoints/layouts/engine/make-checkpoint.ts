@@ -64,13 +64,14 @@ interface Around extends Facts {
   readonly pointers: readonly Pointer[]
   readonly sameAs: string | undefined
   readonly neededFor: string | undefined
+  readonly stillNamed: string | undefined
   /** Weights alone, beside others of the run that are more. */
   readonly isModelAlone: boolean
 }
 
 export function toCheckpoint(
   one: Looked,
-  { meta, measuredAt, reading, pointers, sameAs: copy, neededFor, isModelAlone }: Around,
+  { meta, measuredAt, reading, pointers, sameAs: copy, neededFor, stillNamed, isModelAlone }: Around,
 ): Checkpoint {
   const { unit } = one
   const { spec, name, path, folder } = unit
@@ -103,6 +104,7 @@ export function toCheckpoint(
   if (directions.size > 0) checkpoint.directions = directions
   if (sameAs !== undefined) checkpoint.sameAs = sameAs
   if (neededFor !== undefined) checkpoint.neededFor = neededFor
+  if (stillNamed !== undefined) checkpoint.stillNamed = stillNamed
   const uncounted = sameAs === undefined ? orderByName(unit, counts, meta) : undefined
   if (uncounted !== undefined) checkpoint.uncounted = uncounted
   if (resumable !== undefined) checkpoint.resumable = resumable

@@ -150,18 +150,17 @@ async function finish(
       spec.best?.test(name) === true ? [bestUnder(name, spec, metaAt(at))] : [],
     ),
   ]
-  const needed = spec.needs?.(
-    kept.map(({ unit: { name } }, at) => ({ name, facts: metaAt(at), sameAs: copies.get(name) })),
-  )
+  const there = kept.map(({ unit: { name } }, at) => ({ name, facts: metaAt(at), sameAs: copies.get(name) }))
+  const [needed, named] = [spec.needs?.(there), spec.stillNamed?.(there)]
   const more = kept.map(({ unit }, at) => spec.holdsMore?.(unit, metaAt(at)))
   const isAnyMore = more.includes(true)
   const found = kept.map((one, at) => {
     const { meta, measuredAt } = facts[at] ?? factsAndTimes(one, undefined)
     const reading = readings?.get(one.unit)
-    const neededFor = needed?.get(one.unit.name)
+    const [neededFor, stillNamed] = [needed?.get(one.unit.name), named?.get(one.unit.name)]
     const isModelAlone = isAnyMore && more[at] === false
     const sameAs = copies.get(one.unit.name)
-    return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs, neededFor, isModelAlone })
+    return toCheckpoint(one, { meta, measuredAt, reading, pointers, sameAs, neededFor, stillNamed, isModelAlone })
   })
   if (spec.together === undefined) return found
   return spec.together(

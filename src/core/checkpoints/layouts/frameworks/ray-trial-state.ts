@@ -16,8 +16,10 @@ export interface TrialState {
   /** The metric that it judges by; null for none: then the newest are kept. */
   readonly by: string | null
   readonly order: string | null
-  /** By the name of a checkpoint's folder, what was reported with it. */
+  /** By the name of a checkpoint's folder, what was reported with it; the best is the last. */
   readonly metrics: ReadonlyMap<string, Meta>
+  /** What the trial goes on from. */
+  readonly latest: string | null
 }
 
 /** A trial's manager has a few kB for each checkpoint that it keeps. */
@@ -54,6 +56,7 @@ function managerIn(digits: string): TrialState | null {
       by: textOf(config.get('checkpoint_score_attribute')) ?? null,
       order: textOf(config.get('checkpoint_score_order')) ?? null,
       metrics: new Map(results.flatMap(resultIn)),
+      latest: resultIn(manager.get('_latest_checkpoint_result') ?? null)[0]?.[0] ?? null,
     }
   } catch (error) {
     if (error instanceof FormatError) return null

@@ -11,7 +11,7 @@ import { basename } from 'node:path'
 import type { Meta, MetaValue } from '../../../checkpoint.js'
 import { flatten } from '../../meta/index.js'
 import { valueIn } from '../engine/unit-paths.js'
-import type { FactSource, FileRule, LayoutSpec, Unit } from '../spec.js'
+import type { Fact, FactSource, FileRule, LayoutSpec, Unit } from '../spec.js'
 import { holdsOptimizer, optimizerFacts } from './optimizer-paths.js'
 import { trialState } from './ray-trial-state.js'
 
@@ -74,19 +74,38 @@ export const rayTune: LayoutSpec = {
     },
   ],
   holdsMore,
-  // `_assert_checkpoints_exist`: with one of them gone, the run cannot be started again at all.
-  needs: (there) =>
-    new Map(
-      there.flatMap(({ name, facts }): [string, string][] =>
-        facts.get('#isInSnapshot') === true
-          ? [[name, 'checkpoint_manager_snapshot.json names it, and Ray Train does not go on without it']]
-          : [],
-      ),
-    ),
+  needs: (there) => textsOf(there, neededBy),
+  stillNamed: (there) => textsOf(there, namedBy),
+  namedBy: (facts) => {
+    const [name, metric] = [facts.get('#best'), facts.get('#by')]
+    if (typeof name !== 'string' || typeof metric !== 'string') return []
+    return [{ label: 'the best of its trial in experiment_state', name, purpose: 'best', metric }]
+  },
   judge: (facts) => {
     const by = facts.get('#by')
     return typeof by === 'string' ? [[by, facts.get('#order') === 'min' ? 'min' : 'max']] : []
   },
+}
+
+function textsOf(there: readonly Fact[], textOf: (fact: Fact) => string | null): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>()
+  for (const fact of there) {
+    const text = textOf(fact)
+    if (text !== null) texts.set(fact.name, text)
+  }
+  return texts
+}
+
+function neededBy({ facts }: Fact): string | null {
+  // `_assert_checkpoints_exist`: with one of them gone, the run cannot be started again at all.
+  if (facts.get('#isInSnapshot') === true)
+    return 'checkpoint_manager_snapshot.json names it, and Ray Train does not go on without it'
+  return facts.get('#isLatest') === true ? 'Tuner.restore() goes on from it' : null
+}
+
+/** Its own rotation passes over what is gone (ray/train/_internal/storage.py, `_delete_fs_path`). */
+function namedBy({ facts }: Fact): string | null {
+  return facts.get('#isKept') === true ? 'experiment_state-*.json: ResultGrid lists it among best_checkpoints' : null
 }
 
 /** `checkpoint_results` are in the order of their saves, or of their scores where `num_to_keep` goes by one. */
@@ -112,18 +131,21 @@ function timeIn(name: string): number {
 function ofTrial(content: Meta, unit: Unit): Meta {
   const state = trialState(content, basename(unit.folder.path))
   if (state === null) return new Map()
-  const { by, order, metrics } = state
+  const { by, order, metrics, latest } = state
   const own = metrics.get(unit.name) ?? new Map<string, MetaValue>()
   const reported = [...own].filter(([key]) => !bookkeeping.test(key) && key !== 'timestamp')
   const time = own.get('timestamp')
   return new Map<string, MetaValue>([
     ...flatten(new Map(reported), '/'),
     ...(time === undefined ? [] : ([['unixtime', time]] as const)),
+    ['#isLatest', unit.name === latest],
+    ['#isKept', metrics.has(unit.name)],
     ...(by === null
       ? []
       : ([
           ['#by', by],
           ['#order', order],
+          ['#best', [...metrics.keys()].at(-1) ?? null],
         ] as const)),
   ])
 }
