@@ -173,7 +173,7 @@ export type Has =
   | { readonly zip: string | RegExp }
   /** An entry of the run's folder. */
   | { readonly beside: string | RegExp }
-  /** Another entry of the run's folder that has its name, and such an end behind it: `a.txt.snapshot_iter_3`. */
+  /** Of a file: another entry of the run's folder has its name, and such an end behind it: `a.txt.snapshot_iter_3`. */
   | { readonly besideWithEnd: RegExp }
   /** At most as many entries of the run's folder have such a name, its own among them. */
   | { readonly atMost: number; readonly named: RegExp }
