@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { SlowFirst } from './test/slow-first.js'
 
 /** They start the built program; all others need no build. */
 const e2e = 'test/e2e/**/*.test.ts'
@@ -17,6 +18,7 @@ export default defineConfig({
     setupFiles: 'test/setup.ts',
     // Tests that start the program wait for it, and some sleep: one worker more than cores leaves none idle.
     maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: SlowFirst },
     projects: [
       {
         extends: true,
