@@ -22,7 +22,7 @@ export interface Fit {
 export interface Named {
   readonly name: string
   readonly kind: UnclaimedUnit['kind']
-  /** All that are of its kind; those whose name does not fit are passed over when they are asked. */
+  /** All of its kind that may fit; those whose name does not are passed over when they are asked. */
   readonly fits: readonly Fit[]
   /** Of a group the files' names; else none. */
   readonly parts: readonly DirectoryEntry[]
@@ -38,31 +38,42 @@ interface Target {
 }
 
 /** The shapes of layouts by what they are of. */
-export interface Kinds {
+interface Kinds {
   readonly folders: readonly Fit[]
   readonly files: readonly Fit[]
   readonly groups: readonly Fit[]
 }
 
-export interface Shapes extends Kinds {
+interface Shapes extends Kinds {
   /** Those that a link may have too. */
   readonly ofLinks: Kinds
-  /** Passes all names of files and of groups' files that fit; few of a tree of other things. */
-  readonly gate: NameGate
+}
+
+interface Gate {
+  readonly folders: Shapes
+  /** By the name of a file the shapes that it may have, of files and of groups; of few in a tree of other things. */
+  readonly files: NameGate<Fit, Shapes>
 }
 
 /** Sorted out once: thousands of folders are asked for the same. */
-const sortedOut = new WeakMap<readonly LayoutSpec[], Shapes>()
+const sortedOut = new WeakMap<readonly LayoutSpec[], Gate>()
 
-export function shapesOf(specs: readonly LayoutSpec[]): Shapes {
+export function gateOf(specs: readonly LayoutSpec[]): Gate {
   const known = sortedOut.get(specs)
   if (known !== undefined) return known
   const fits = specs.flatMap((spec) => spec.forms.map((form): Fit => ({ spec, form })))
-  const all = kindsOf(fits)
-  const gate = new NameGate([...all.files, ...all.groups].map(({ form }) => form.name))
-  const shapes = { ...all, ofLinks: kindsOf(fits.filter(({ form }) => form.isNoLink !== true)), gate }
-  sortedOut.set(specs, shapes)
-  return shapes
+  const [folders, others] = [fits.filter(isOfFolder), fits.filter((fit) => !isOfFolder(fit))]
+  const gate = { folders: shapesOf(folders), files: new NameGate(others, ({ form }) => form.name, shapesOf) }
+  sortedOut.set(specs, gate)
+  return gate
+}
+
+function isOfFolder({ form }: Fit): boolean {
+  return form.kind === 'folder'
+}
+
+function shapesOf(fits: readonly Fit[]): Shapes {
+  return { ...kindsOf(fits), ofLinks: kindsOf(fits.filter(({ form }) => form.isNoLink !== true)) }
 }
 
 function kindsOf(fits: readonly Fit[]): Kinds {
@@ -75,14 +86,15 @@ export async function findNamed(storage: ReadStorage, folder: Folder, specs: rea
   const deeper = await findDeeper(storage, folder, specs)
   const entries = deeper.size === 0 ? folder.entries : [...folder.entries, ...deeper.keys()]
   const targets = await followLinks(storage, folder.path, entries)
-  const shapes = shapesOf(specs)
+  const gate = gateOf(specs)
   const found: Named[] = []
   const joined = new Map<string, Joined>()
   for (const entry of entries) {
     const { name } = entry
     const target = targets.get(name)
     const is = target?.kind ?? entry.kind
-    if (is !== 'directory' && !shapes.gate.mayFit(name)) continue
+    const shapes = is === 'directory' ? gate.folders : gate.files.find(name)
+    if (shapes === null) continue
     if (is === 'link' || name.startsWith('.') || foldersOfTools.has(name)) continue
     const owner = deeper.get(entry)
     const mine = target === undefined ? shapes : shapes.ofLinks

@@ -3,7 +3,7 @@ import type { DirectoryEntry } from '../../../storage/storage.js'
 import { prefixOf } from '../folders.js'
 import type { Folder } from '../layout.js'
 import type { LayoutSpec } from '../spec.js'
-import { shapesOf, type Fit } from './candidates.js'
+import { gateOf, type Fit } from './candidates.js'
 import { strengthByNames, unitOf } from './claims.js'
 
 /** By listing, which folders side by side may share. */
@@ -17,12 +17,13 @@ export function fitsNothing(folder: Folder, specs: readonly LayoutSpec[]): boole
   const { entries } = folder
   const found = known.get(specs) ?? new WeakSet<readonly DirectoryEntry[]>()
   if (found.has(entries)) return true
-  const { gate, groups, files } = shapesOf(specs)
+  const gate = gateOf(specs).files
   for (const { name, kind } of entries) {
     if (kind === 'directory' || kind === 'link') return false
-    if (!gate.mayFit(name)) continue
-    if (groups.some(({ form }) => form.name.test(name))) return false
-    if (files.some((fit) => fit.form.name.test(name) && mayBe(name, fit, folder))) return false
+    const shapes = gate.find(name)
+    if (shapes === null) continue
+    if (shapes.groups.some(({ form }) => form.name.test(name))) return false
+    if (shapes.files.some((fit) => fit.form.name.test(name) && mayBe(name, fit, folder))) return false
   }
   known.set(specs, found.add(entries))
   return true
