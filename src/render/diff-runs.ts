@@ -8,6 +8,7 @@ import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { bestDocument, describeBest } from './runs.js'
 import { renderTable, type Column } from './table.js'
+import { cutText, displayWidth } from './text-width.js'
 import { allDigits, formatNumber, formatSize, numberOrDash, plural } from './units.js'
 
 /** Rows of a table on a terminal. */
@@ -46,7 +47,7 @@ export async function renderRunDiff(
   const table = async (title: string, rows: readonly Facing[]) =>
     rows.length === 0 ? [] : ['', paint('title', title), ...(await renderFacing(rows, output))]
   const isFolded = output.isTerminal && !all && settings.length > mostRows
-  const { rows, below } = isFolded ? foldSettings(settings) : { rows: settings, below: [] }
+  const { rows, below } = isFolded ? foldSettings(settings, output.width) : { rows: settings, below: [] }
   const settingRows = rows.map(({ name, a: one, b: other }) => ({
     name: printable(name),
     a: formatMeta(one, allDigits),
@@ -70,7 +71,10 @@ export async function renderRunDiff(
 }
 
 /** Of many hyper-parameters those that both have; what is left out is said in lines below. */
-function foldSettings(settings: readonly DifferentSetting[]): { rows: DifferentSetting[]; below: string[] } {
+function foldSettings(
+  settings: readonly DifferentSetting[],
+  width: number,
+): { rows: DifferentSetting[]; below: string[] } {
   const both = settings.filter(({ a, b }) => a !== undefined && b !== undefined)
   const more = both.length - mostRows
   const below = [
@@ -78,21 +82,26 @@ function foldSettings(settings: readonly DifferentSetting[]): { rows: DifferentS
     ...onlyIn(
       'A',
       settings.filter(({ b }) => b === undefined),
+      width,
     ),
     ...onlyIn(
       'B',
       settings.filter(({ a }) => a === undefined),
+      width,
     ),
     'all of them: --all',
   ]
   return { rows: both.slice(0, mostRows), below }
 }
 
-function onlyIn(run: 'A' | 'B', settings: readonly DifferentSetting[]): string[] {
+/** A line with as many names as there is room for. */
+function onlyIn(run: 'A' | 'B', settings: readonly DifferentSetting[], width: number): string[] {
   if (settings.length === 0) return []
   const names = settings.slice(0, mostNamed).map(({ name }) => printable(name))
-  const rest = settings.length > mostNamed ? ', …' : ''
-  return [`${settings.length} only in ${run}: ${names.join(', ')}${rest}`]
+  const lineWith = (count: number) =>
+    `${settings.length} only in ${run}: ${names.slice(0, count).join(', ')}${settings.length > count ? ', …' : ''}`
+  const counts = names.map((_, index) => names.length - index)
+  return [cutText(lineWith(counts.find((count) => displayWidth(lineWith(count)) <= width) ?? 1), width)]
 }
 
 function describeAlike(alike: number): string {

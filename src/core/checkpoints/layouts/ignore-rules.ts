@@ -98,7 +98,7 @@ export class IgnoreRules {
 /** None where nothing is said. */
 function levelsOf(folder: string, text: string): Level[] {
   if (text.trim() === '') return []
-  return [{ base: prefixOf(folder), patterns: ignore({ allowRelativePaths: true }).add(text), text }]
+  return [{ base: prefixOf(folder), patterns: ignore({ allowRelativePaths: true, ignorecase: false }).add(text), text }]
 }
 
 function isLeftOut(patterns: Ignore, folder: string): boolean {

@@ -5,6 +5,7 @@ import type { Checkpoint, Run } from '../../checkpoint.js'
 import { yieldToEvents } from '../../storage/yield-to-events.js'
 import type { DirectoryEntry, EntryKind, ReadStorage } from '../../storage/storage.js'
 import { batches, compareText, foldersOfKernel, foldersOfTools, onFileSystemOf, prefixOf } from './folders.js'
+import { ignoreFilesAbove } from './ignore-above.js'
 import { ignoreFault, IgnoreRules, ignoreFile } from './ignore-rules.js'
 import type { ScanMemory } from '../../storage/memory/scan-memory.js'
 import type { Folder } from './layout.js'
@@ -100,8 +101,9 @@ export async function* walkRuns(
   root: Folder,
   options: WalkOptions = {},
 ): AsyncGenerator<WalkedRun> {
-  const rules = IgnoreRules.at(root.path, options.exclude ?? [])
-  yield* new Walk(storage, root.path, options).below({ listed: root, outer: rules, depth: 0 }, null)
+  const walk = new Walk(storage, root.path, options)
+  const rules = await walk.rulesAbove(IgnoreRules.at(root.path, options.exclude ?? []))
+  if (rules !== null) yield* walk.below({ listed: root, outer: rules, depth: 0 }, null)
 }
 
 /** A folder that is listed, the rules of those above it, and how far below the root it lies. */
@@ -127,6 +129,17 @@ class Walk {
     private readonly options: WalkOptions,
   ) {
     this.tree = new ScanTree(storage, options.memory ?? null)
+  }
+
+  /** With those of files above the root, which was named: they leave out what lies in it, not the root. Null as of `rulesIn`. */
+  async rulesAbove(typed: IgnoreRules): Promise<IgnoreRules | null> {
+    let rules = typed
+    for (const { folder, path, kind } of await ignoreFilesAbove(this.tree, this.root)) {
+      const text = await this.readIgnoreFile(path, kind)
+      if (text !== null) rules = rules.with(folder, text)
+      else if (this.options.isChanging === true) return null
+    }
+    return rules
   }
 
   /** `later` takes what is a run only where no other one lies beside it (own-restarts.ts); null where none does. */

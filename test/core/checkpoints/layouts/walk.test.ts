@@ -75,6 +75,54 @@ describe('a walk for runs', () => {
     expect(await names(root)).toEqual(['a/y', 'b/x'])
   })
 
+  it('tells upper from lower case in patterns, as git does', async () => {
+    const root = makeRuns('old', 'Old')
+    expect(await names(root, { exclude: ['old'] })).toEqual(['Old'])
+  })
+
+  describe('with a .ckptignore above its root', () => {
+    const above = (text: string, ...runs: readonly string[]) => {
+      const root = write(makeRuns(...runs.map((run) => `exp/${run}`)), { '.ckptignore': text })
+      return { root, exp: join(root, 'exp') }
+    }
+
+    it('leaves out what that leaves out, which a nearer one takes back', async () => {
+      const { exp } = above('exp/paper-*\n!exp/paper-9\n', 'a', 'paper-1', 'paper-2', 'paper-9')
+      expect(await names(exp)).toEqual(['a', 'paper-9'])
+      write(exp, { '.ckptignore': '!paper-2\n' })
+      expect(await names(exp)).toEqual(['a', 'paper-2', 'paper-9'])
+    })
+
+    it('looks at the root all the same where that was named', async () => {
+      const { root, exp } = above('exp/paper-*\n', 'paper-1', 'paper-2/save')
+      expect(await names(root)).toEqual([])
+      expect(await names(join(exp, 'paper-1'))).toEqual([''])
+      expect(await names(join(exp, 'paper-2'))).toEqual(['save'])
+    })
+
+    it('touches nothing where that cannot be read, and says so', async () => {
+      const { root, exp } = above('x\n'.repeat(1001), 'a')
+      const told: string[] = []
+      const onUnreadable = (path: string, why: string) => void told.push(`${relative(root, path)} ${why}`)
+      expect(await names(exp, { onUnreadable, isChanging: true })).toEqual([])
+      expect(await names(exp, { onUnreadable })).toEqual(['a'])
+      expect(new Set(told)).toEqual(new Set(['.ckptignore has 1001 patterns; at most 1000 are read']))
+    })
+
+    it('goes by no file of a stranger', async () => {
+      const { exp } = above('*\n', 'a')
+      const local = localStorage({ custody: { user: 1 } })
+      const strangers: ReadStorage = {
+        ...local,
+        lstat: async (paths) => {
+          const stats = await local.lstat(paths)
+          return stats.map((stat) => (stat.ok ? { ok: true, value: { ...stat.value, owner: 4711 } } : stat))
+        },
+      }
+      expect(await names(exp, {}, strangers)).toEqual(['a'])
+    })
+  })
+
   it('what a command line excludes no file takes back', async () => {
     const root = makeRuns('a/x', 'b/x', 'c/y')
     write(root, { '.ckptignore': '!x\ny\n', 'b/.ckptignore': '!x\n' })
