@@ -22,12 +22,24 @@ const briefName = 12
 /** One text for each row of lists, each in at most `width` columns: `latest, best WER +2, pinned`. */
 export function abridgeLists(rows: readonly (readonly Named[])[], { separator, width }: Written): string[] {
   const all = [...new Set(rows.flat().flatMap(({ names }) => names))]
-  const short = (name: string, room: number) => shortenNames([name, ...all], room)[0] ?? name
-  return rows.map((lists) => abridge(lists, { separator, width, short }))
+  return rows.map((lists) => abridge(lists, { separator, width, short: (room) => shortForms(all, room) }))
+}
+
+/** By name; none of names that would be alike. */
+function shortForms(names: readonly string[], room: number): ReadonlyMap<string, string> {
+  const forms = shortenNames(names, room)
+  const counts = new Map<string, number>()
+  for (const form of forms) counts.set(form, (counts.get(form) ?? 0) + 1)
+  return new Map(
+    names.flatMap((name, index) => {
+      const form = forms[index] ?? name
+      return counts.get(form) === 1 ? [[name, form] as const] : []
+    }),
+  )
 }
 
 interface Abridging extends Written {
-  readonly short: (name: string, room: number) => string
+  readonly short: (room: number) => ReadonlyMap<string, string>
 }
 
 function abridge(lists: readonly Named[], { separator, width, short }: Abridging): string {
@@ -41,13 +53,13 @@ function abridge(lists: readonly Named[], { separator, width, short }: Abridging
   const named = lists.filter(({ names }) => names.length > 0).length
   const room = width - displayWidth(textWith(1, () => ''))
   const each = named > 0 ? Math.floor(room / named) : 0
-  return cutText(
-    textWith(1, (name) => short(name, each < leastName ? briefName : each)),
-    width,
-  )
+  const forms = short(each < leastName ? briefName : each)
+  const isClear = lists.every(({ names: [first] }) => first === undefined || forms.has(first))
+  return cutText(isClear ? textWith(1, (name) => forms.get(name) ?? name) : textWith(0), width)
 }
 
 function listText({ lead, names }: Named, most: number, separator: string, spell: (name: string) => string): string {
-  const more = names.length > most ? ` +${names.length - most}` : ''
-  return `${lead}${names.slice(0, most).map(spell).join(separator)}${more}`
+  const shown = names.slice(0, most).map(spell)
+  const more = names.length > most ? [names.length === 1 ? '…' : `+${names.length - most}`] : []
+  return lead + [...(shown.length > 0 ? [shown.join(separator)] : []), ...more].join(' ')
 }

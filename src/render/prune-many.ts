@@ -80,7 +80,7 @@ export async function renderManyPlans({ planned, leftAlone }: ManyPlans, view: M
     ...table,
     ...(more > 0 ? [paint('faint', `… and ${more} more runs: --all shows them`)] : []),
     ...(all ? sorted.flatMap(({ run, plan }) => ['', ...renderPlan(run, plan, view)]).concat('') : []),
-    ...leftAlone.map((one) => paint('warning', describeLeftAlone(one, view))),
+    ...linesOfLeftAlone(leftAlone, view).map((line) => paint('warning', line)),
     paint('title', describeSum(planned, leftAlone.length)),
   ]
 }
@@ -112,6 +112,15 @@ export function describeWarnings(planned: readonly PlannedRun[], view: ManyView)
       (text) => `${nameOf(run.path, view)}: ${text}`,
     ),
   )
+}
+
+function linesOfLeftAlone(leftAlone: ManyPlans['leftAlone'], view: ManyView): string[] {
+  const shown = view.all || !view.output.isTerminal ? leftAlone : leftAlone.slice(0, mostListed)
+  const more = leftAlone.length - shown.length
+  return [
+    ...shown.map((one) => describeLeftAlone(one, view)),
+    ...(more > 0 ? [`… and ${plural(more, 'more run')} left alone: --all shows them`] : []),
+  ]
 }
 
 export function describeLeftAlone({ run, reason }: LeftAlone, view: ManyView): string {

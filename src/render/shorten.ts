@@ -20,8 +20,8 @@ export function shortenNames(names: readonly string[], width: number): string[] 
     positions: [...(positions[index] ?? [])],
   }))
   const counts = countNamesWith(spelled.map(({ words }) => words))
-  const isCommon = (word: string) => counts.get(word) === distinct.length
-  const short = new Map(spelled.map((one) => [one.words.join(''), shortenOne(one, room, isCommon)]))
+  const among = { namesWith: (word: string) => counts.get(word) ?? 0, names: distinct.length }
+  const short = new Map(spelled.map((one) => [one.words.join(''), shortenOne(one, room, among)]))
   return names.map((name) => (displayWidth(name) <= room ? name : (short.get(name) ?? name)))
 }
 
@@ -78,11 +78,15 @@ function countNamesWith(all: readonly (readonly string[])[]): ReadonlyMap<string
   return counts
 }
 
-function shortenOne({ words, positions }: Spelled, room: number, isCommon: (word: string) => boolean): string {
-  const distinguishing = wordsAt(words, positions)
+interface Among {
+  /** How many of the names have that word. */
+  readonly namesWith: (word: string) => number
+  readonly names: number
+}
+
+function shortenOne({ words, positions }: Spelled, room: number, among: Among): string {
   const fits = (kept: ReadonlySet<number>) => displayWidth(textOf(words, kept)) <= room
-  // The later a difference is, the fewer names have the same beginning: it tells most.
-  while (distinguishing.length > 1 && !fits(new Set(distinguishing))) distinguishing.shift()
+  const distinguishing = fittingOf({ words, positions }, fits, among)
   if (!fits(new Set(distinguishing))) return cutAround(Array.from(words.join('')), positions.at(-1) ?? 0, room)
   const kept = new Set(distinguishing)
   // `0.1` says little without the `smoothing=` before it.
@@ -94,13 +98,29 @@ function shortenOne({ words, positions }: Spelled, room: number, isCommon: (word
     return true
   }
   for (const word of distinguishing) add(word)
-  for (const [index, word] of words.entries()) if (!isCommon(word)) add(index)
+  for (const [index, word] of words.entries()) if (among.namesWith(word) < among.names) add(index)
   let [isHead, isTail] = [true, true]
   for (let index = 0; index < words.length && (isHead || isTail); index += 1) {
     isTail = isTail && add(words.length - 1 - index)
     isHead = isHead && add(index)
   }
   return textOf(words, kept)
+}
+
+/** The words that tell the name apart, as many as fit; at least one, which may be too long. */
+function fittingOf(
+  { words, positions }: Spelled,
+  fits: (kept: ReadonlySet<number>) => boolean,
+  among: Among,
+): number[] {
+  const distinguishing = wordsAt(words, positions)
+  if (fits(new Set(distinguishing))) return distinguishing
+  // One that no other name has says all, though names part before it: `seed=15` behind `dropout=0.1`.
+  const own = words.findLastIndex((word, index) => among.namesWith(word) === 1 && fits(new Set([index])))
+  if (own !== -1) return [own]
+  // The later a difference is, the fewer names have the same beginning: it tells most.
+  while (distinguishing.length > 1 && !fits(new Set(distinguishing))) distinguishing.shift()
+  return distinguishing
 }
 
 /** The words that hold these places; one that ends where others go on differs from them by its last. */

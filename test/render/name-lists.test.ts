@@ -28,6 +28,14 @@ describe('lists of names in little room', () => {
     ).toEqual(['same as …0000029.pth', 'same as …0000039.pth'])
   })
 
+  it('have none where a short one would be like another', () => {
+    const metric = (set: string, how: string) => `valid/librispeech_test_${set}/word_error_rate_${how}`
+    const all = ['clean', 'other'].flatMap((set) => ['greedy', 'beam'].map((how) => metric(set, how)))
+    const [texts] = [at(24, [text('latest'), best(...all)], ...all.map((name) => [best(name)]))]
+    expect(texts[0]).toBe('latest, best +4')
+    expect(new Set(texts).size).toBe(texts.length)
+  })
+
   it('cut what else is said at its end, in any room', () => {
     const rows = [[best('coco/bbox_mAP_50', 'coco/bbox_mAP_75'), text('pinned until 2027-03-01: table 2 of the paper')]]
     for (let width = 4; width < 90; width += 1) {

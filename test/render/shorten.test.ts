@@ -96,4 +96,17 @@ describe('shortenNames', () => {
       ),
     )
   })
+
+  it('keeps what no other name has, though names part before it', () => {
+    const names = Array.from(
+      { length: 30 },
+      (_, run) =>
+        `conformer_transducer_large_lr=0.00${(run % 3) + 1}_warmup=${1000 * ((run % 5) + 1)}_dropout=0.${(run % 2) + 1}_seed=${run}_bs=32/results/save`,
+    )
+    for (const width of [18, 22, 30, 48]) {
+      const short = shortenNames(names, width)
+      expect(new Set(short).size).toBe(names.length)
+      for (const [run, name] of short.entries()) expect(name).toContain(`seed=${run}_`)
+    }
+  })
 })
