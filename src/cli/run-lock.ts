@@ -48,8 +48,11 @@ export const withRunLock =
     const { guardRun } = await import('../core/changes/disposal/guard-run.js')
     guardRun(storage(), run)
     const folder = await stateFolderOf(storage(), run, state)
-    const onUnlocked = ({ message }: CkptError) =>
+    const onUnlocked = ({ code, message }: CkptError) => {
+      // The folder of the run has vanished: what is to be done there says so.
+      if (code === 'not-found') return
       changer.alert(`no lock on the run, for ckpt's state cannot be written: ${message}`)
+    }
     const { withLock } = await import('../core/changes/state/lock.js')
     const { putBackGroups } = await import('../core/changes/disposal/groups.js')
     return interruptible((signal) =>

@@ -22,9 +22,10 @@ export default class Du extends BaseCommand<typeof Du> {
   static override isReader = true
   static override isExact = true
   static override summary = 'Show what the checkpoints of each run take up, and what could be freed'
-  static override description = `One row a run, the largest first: bytes of weights, of optimizer and other state that inference does not need, of files that
-hold both, and of the rest. A file with several names counts once, for the first run that has it. FREES is what
-ckpt prune -r with --keep 1, or with the policy that is given here, would free. Nothing is changed and no file is opened.`
+  static override description = `One row a run, the largest first: bytes of weights, of optimizer and other state that inference does not need, of files
+that hold both, and of the rest. A file with several names counts once, for the first run that has it; a clone that
+shares blocks (reflink) counts in full. FREES is what ckpt prune -r with --keep 1, or with the policy that is given
+here, would free. Nothing is changed and no file is opened.`
   static override examples = [
     { description: 'every run below this folder', command: '<%= config.bin %> du' },
     { description: 'what a policy would free', command: '<%= config.bin %> du exp --keep 2 --min loss' },
