@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import type { ReadStorage } from '../../storage/storage.js'
 import { prefixOf } from '../layouts/index.js'
 
-/** Of more, none is looked for. */
-const mostRuns = 200
+/** Of more, none is looked for: each run of a sweep beside them asks for all of them. */
+const mostRuns = 100
 /** Bytes of a `meta.yaml`, and of a path. */
 const largest = 64 << 10
 /** Folders above the checkpoints where a lone run is taken for theirs: a program in `.` that saves into `./exp/checkpoints`. */
