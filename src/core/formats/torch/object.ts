@@ -88,8 +88,8 @@ export async function readArchivePickle(
  */
 function ensureAlone(archive: ZipArchive, pickle: ZipEntry): void {
   const wanted = pickle.name.toLowerCase()
-  for (let number = 0; number < archive.count; number += 1) {
-    const { name } = archive.entry(number)
+  // No numbered record is called so: of thousands none needs its name made.
+  for (const { name } of archive.unnumbered()) {
     if (name.length !== wanted.length || name === pickle.name || name.toLowerCase() !== wanted) continue
     throw new FormatError(
       `two entries are one to torch, which takes no heed of case: ${JSON.stringify(pickle.name)} and ${JSON.stringify(name)}`,
