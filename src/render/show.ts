@@ -170,42 +170,44 @@ export function renderOverview(
   },
   { now, output }: Context,
 ): string[] {
-  const paint = painter(output.colours)
   const room = output.width - 2
   const [latest] = checkpoints
-  const damaged = checkpoints.filter((checkpoint) => !isSound(checkpoint))
   const time = latest === undefined ? null : timeOf(latest)
   const age = time === null ? '' : formatAgo(now - time)
   const titles = layoutsOf(run).map((id) => findLayout(id)?.title ?? id)
-  return [
-    paint('title', printable(run.path)),
-    ...[
-      ...aligned(
-        [
-          ...(runName === null ? [] : [['name', printable(runName)]]),
-          ['layout', titles.join(', ')],
-          ['checkpoints', `${checkpoints.length}, ${formatSize(size)}`],
-          ['latest', printable(latest?.name ?? '-'), age],
-          ...best.map(({ metric, direction, name, value }) => [
-            `best ${printable(metric)}`,
-            printable(name),
-            `${formatNumber(value, allDigits)} (${direction})`,
-          ]),
-          ...named.map(({ pointer, checkpoint }) => [
-            'named best',
-            printable(pointer.name),
-            printable(`${checkpoint === null ? 'not there' : pointer.label}${describeValue(pointer)}`),
-          ]),
-        ],
-        { width: room, long: 1 },
-      ),
-      ...damaged.flatMap(({ name, health }) => {
-        const head = `${health.grade === 'unreadable' ? health.grade : 'damaged'}  ${printable(name)}  `
-        const text = health.findings.map(describeFinding).join('; ')
-        return hang({ text: paint('bad', head), width: displayWidth(head) }, text, room)
-      }),
-    ].map((line) => `  ${line}`),
+  const rows = [
+    ...(runName === null ? [] : [['name', printable(runName)]]),
+    ['layout', titles.join(', ')],
+    ['checkpoints', `${checkpoints.length}, ${formatSize(size)}`],
+    ['latest', printable(latest?.name ?? '-'), age],
+    ...best.map(({ metric, direction, name, value }) => [
+      `best ${printable(metric)}`,
+      printable(name),
+      `${formatNumber(value, allDigits)} (${direction})`,
+    ]),
+    ...named.map(({ pointer, checkpoint }) => [
+      'named best',
+      printable(pointer.name),
+      printable(`${checkpoint === null ? 'not there' : pointer.label}${describeValue(pointer)}`),
+    ]),
   ]
+  return [
+    painter(output.colours)('title', printable(run.path)),
+    ...[...aligned(rows, { width: room, long: 1 }), ...damageLines(checkpoints, output, room)].map(
+      (line) => `  ${line}`,
+    ),
+  ]
+}
+
+function damageLines(checkpoints: readonly Checkpoint[], output: Output, room: number): string[] {
+  const paint = painter(output.colours)
+  return checkpoints
+    .filter((checkpoint) => !isSound(checkpoint))
+    .flatMap(({ name, health }) => {
+      const head = `${health.grade === 'unreadable' ? health.grade : 'damaged'}  ${printable(name)}  `
+      const text = health.findings.map(describeFinding).join('; ')
+      return hang({ text: paint('bad', head), width: displayWidth(head) }, text, room)
+    })
 }
 
 /** What one would most likely type next, as lines to paste. */

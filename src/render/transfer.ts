@@ -39,55 +39,74 @@ export function renderTransfer(
   output: Output,
 ): string[] {
   const paint = painter(output.colours)
-  const { matched, missing, unexpected, excluded, mismatched, nearMisses } = plan
-  const casts = castsOf(plan)
-  const renamed = matched.filter(isRenamed)
-  const tied = tiedIn(plan)
-  const resized = matched.filter(({ resize }) => resize !== undefined)
-  const section = <Item>(title: string, items: readonly Item[], lineOf: (item: Item) => Line): string[] =>
-    items.length === 0
-      ? []
-      : [
-          paint('title', title),
-          ...items.slice(0, mostNames).flatMap((item) => hangBehindName(' ', ...lineOf(item), output.width)),
-          ...(items.length > mostNames ? [`  … and ${items.length - mostNames} more`] : []),
-        ]
+  const { matched, target, coverage } = plan
   return [
-    `${paint('good', 'matched')}: ${matched.length} of the ${plural(plan.target.tensors.length, 'tensor')} in the target, ${formatPart(plan.coverage.bytes)} of its bytes`,
-    ...section(`missing in the source: ${missing.length} keep the target's values`, missing, describe),
-    ...section(`unexpected in the source: ${unexpected.length} left out`, unexpected, (tensor) =>
-      describeSought(tensor, plan),
-    ),
-    ...section(`excluded: ${excluded.length}`, excluded, describe),
-    ...section(`mismatched: ${mismatched.length} keep the target's values`, mismatched, ({ source, target }) => [
-      source.name,
-      `${form(source)} in the source, ${form(target)} in the target`,
-    ]),
-    ...section(`resized: ${resized.length}`, resized, ({ source, target, resize }) => [
-      target.name,
-      `${form(source)} into ${form(target)} (${resize?.kind ?? ''})`,
-    ]),
-    ...section(`renamed: ${renamed.length}`, renamed, ({ source, target }) => [
-      source.name,
-      `to ${printable(target.name)}`,
-    ]),
-    ...section(`tied in the target: ${tied.length} filled with another name's values`, tied, ({ name, kept }) => [
-      name,
-      `one parameter with ${printable(kept)}`,
-    ]),
-    ...section(`cast: ${casts.length}`, casts, ({ name, from, to }) => [name, `${from} to ${to}`]),
-    ...section('nearly matched, source and target:', nearMisses, ({ source, target }) => [
-      source.name,
-      `${printable(target.name)}  ${form(target)}`,
-    ]),
-    ...section('flags that would match them:', suggestionsFor(plan), ({ flag, value, tensors }) => [
-      flag,
-      `${printable(quoteWord(value))}  (${tensors})`,
-    ]),
+    `${paint('good', 'matched')}: ${matched.length} of the ${plural(target.tensors.length, 'tensor')} in the target, ${formatPart(coverage.bytes)} of its bytes`,
+    ...unlike(plan).flatMap((one) => renderSection(one, output)),
     ...suggestCommand(plan, written !== null).map((command) => `to match them: ${printable(command)}`),
     ...renderLeftOut('beside the weights of the source, left out', leftOut),
     ...renderSurroundings('target', surroundings, written),
     written === null ? 'nothing was written' : renderWritten(written),
+  ]
+}
+
+/** What is listed under a title, where there is any. */
+interface Section {
+  readonly title: string
+  /** Of the first few. */
+  readonly lines: readonly Line[]
+  readonly count: number
+}
+
+function section<Item>(title: string, items: readonly Item[], lineOf: (item: Item) => Line): Section {
+  return { title, lines: items.slice(0, mostNames).map(lineOf), count: items.length }
+}
+
+function renderSection({ title, lines, count }: Section, output: Output): string[] {
+  if (count === 0) return []
+  return [
+    painter(output.colours)('title', title),
+    ...lines.flatMap((line) => hangBehindName(' ', ...line, output.width)),
+    ...(count > lines.length ? [`  … and ${count - lines.length} more`] : []),
+  ]
+}
+
+/** What is not taken over as it is under its own name, by why. */
+function unlike(plan: TransferPlan): Section[] {
+  const { matched, missing, unexpected, excluded, mismatched, nearMisses } = plan
+  const [casts, tied] = [castsOf(plan), tiedIn(plan)]
+  const [renamed, resized] = [matched.filter(isRenamed), matched.filter(({ resize }) => resize !== undefined)]
+  return [
+    section(`missing in the source: ${missing.length} keep the target's values`, missing, describe),
+    section(`unexpected in the source: ${unexpected.length} left out`, unexpected, (tensor) =>
+      describeSought(tensor, plan),
+    ),
+    section(`excluded: ${excluded.length}`, excluded, describe),
+    section(`mismatched: ${mismatched.length} keep the target's values`, mismatched, ({ source, target }) => [
+      source.name,
+      `${form(source)} in the source, ${form(target)} in the target`,
+    ]),
+    section(`resized: ${resized.length}`, resized, ({ source, target, resize }) => [
+      target.name,
+      `${form(source)} into ${form(target)} (${resize?.kind ?? ''})`,
+    ]),
+    section(`renamed: ${renamed.length}`, renamed, ({ source, target }) => [
+      source.name,
+      `to ${printable(target.name)}`,
+    ]),
+    section(`tied in the target: ${tied.length} filled with another name's values`, tied, ({ name, kept }) => [
+      name,
+      `one parameter with ${printable(kept)}`,
+    ]),
+    section(`cast: ${casts.length}`, casts, ({ name, from, to }) => [name, `${from} to ${to}`]),
+    section('nearly matched, source and target:', nearMisses, ({ source, target }) => [
+      source.name,
+      `${printable(target.name)}  ${form(target)}`,
+    ]),
+    section('flags that would match them:', suggestionsFor(plan), ({ flag, value, tensors }) => [
+      flag,
+      `${printable(quoteWord(value))}  (${tensors})`,
+    ]),
   ]
 }
 

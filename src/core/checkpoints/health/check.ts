@@ -156,12 +156,18 @@ async function check(
       withoutThere(missing.get(checkpoint.path) ?? [], names.byPath.get(checkpoint.path) ?? []),
       missingBelow.get(checkpoint.path) ?? [],
     )
-    const sums = rests.flatMap((rest): [string, Sum][] => {
+    return { checkpoint: withHealth(checkpoint, level, all), sums: sumsOf(rests, read) }
+  })
+}
+
+/** By name, of what was read to its end. */
+function sumsOf(rests: readonly Rest[], read: ReadonlyMap<Rest, Read>): Sums {
+  return new Map(
+    rests.flatMap((rest): [string, Sum][] => {
       const sha256 = read.get(rest)?.sha256 ?? null
       return sha256 === null ? [] : [[rest.name, { size: rest.sweep.size, sha256 }]]
-    })
-    return { checkpoint: withHealth(checkpoint, level, all), sums: new Map(sums) }
-  })
+    }),
+  )
 }
 
 /** That an index names a missing file says more than that others have it. */

@@ -81,59 +81,45 @@ class PickleWriter {
 
   #plain(node: PickleObject): void {
     switch (node.kind) {
-      case 'list': {
+      case 'list':
         this.#list(node)
-        return
-      }
-      case 'tuple': {
+        break
+      case 'tuple':
         this.#tuple(node)
-        return
-      }
+        break
       case 'set':
-      case 'frozenset': {
+      case 'frozenset':
         this.#made(node, { module: 'builtins', name: node.kind }, [{ kind: 'list', items: node.items }])
-        return
-      }
-      case 'dict': {
+        break
+      case 'dict':
         this.#dict(node)
-        return
-      }
-      case 'bytes': {
+        break
+      case 'bytes':
         this.#made(node, { module: '_codecs', name: 'encode' }, [latin1(node.bytes), 'latin1'])
-        return
-      }
-      case 'bytearray': {
+        break
+      case 'bytearray':
         this.#made(node, { module: 'builtins', name: 'bytearray' }, [{ kind: 'bytes', bytes: node.bytes }])
-        return
-      }
+        break
       case 'string':
         this.#writer.u8(op.BINSTRING).u32(node.bytes.length).put(node.bytes)
-        {
-          this.#put(node)
-          return
-        }
-      case 'global': {
+        this.#put(node)
+        break
+      case 'global':
         this.#global(node)
-        return
-      }
+        break
       case 'persistent':
         this.#node(node.id)
         this.#writer.u8(op.BINPERSID)
-        {
-          this.#put(node)
-          return
-        }
+        this.#put(node)
+        break
       case 'tensor':
         this.#instance(spelledOut(node))
-        {
-          this.#put(node)
-          return
-        }
+        this.#put(node)
+        break
       case 'call':
-      case 'object': {
+      case 'object':
         this.#instance(node)
-        return
-      }
+        break
     }
   }
 
