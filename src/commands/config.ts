@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { CkptError } from '../core/errors.js'
-import { nearestName } from '../core/choosing/expression/index.js'
+import { didYouMean } from '../core/choosing/expression/index.js'
 import { runArgument } from '../cli/flags/common-flags.js'
 import type { TypedFlags } from '../cli/request.js'
 import { configDocument, renderConfig, type ConfigView } from '../render/config.js'
@@ -92,8 +92,8 @@ that has settings here. The files are read whole, and a mistake in them is repor
     const [there] = await this.storage.lstat([path])
     if (there?.ok !== false || there.error.code !== 'not-found') return
     const names = this.args.command === undefined ? commands.map(({ name }) => name) : []
-    const near = nearestName(this.args.run, names)
-    const hint = near === undefined ? 'these settings will hold there' : `did you mean ckpt config ${near}?`
+    const hint =
+      didYouMean(this.args.run, names, (name) => `ckpt config ${name}`) ?? 'these settings will hold there'
     this.alert(`${printable(path)}: nothing there yet; ${hint}`)
   }
 
@@ -123,11 +123,11 @@ that has settings here. The files are read whole, and a mistake in them is repor
     const name = word === undefined ? command : `${command} ${word}`
     const found = commands.find((one) => one.name === name)
     if (found !== undefined) return found
-    const near = nearestName(
+    const meant = didYouMean(
       name,
       commands.map((one) => one.name),
     )
-    const hint = near === undefined ? hintForSetting(commands, command, word) : `did you mean ${near}?`
+    const hint = meant ?? hintForSetting(commands, command, word)
     throw new CkptError('usage', `${JSON.stringify(name)} is not a command`, { hint })
   }
 

@@ -3,39 +3,66 @@
 /** Longer names are not compared: nobody mistypes them, and the cost grows with the square. */
 const longest = 100
 
-/**
- * The known name that was most likely meant: one that differs in case or separators only, else the fewest typing
- * slips away (a slip a third of the name at most), else one that contains the other. Of several as near the one that
- * begins alike for longest: in a time stamp what stands first tells most. Undefined when none is near.
- */
+/** Names that are proposed in one hint, at most. */
+const mostNamed = 3
+
+/** The first of `nearestNames`: in a time stamp what stands first tells most. Undefined when none is near. */
 export function nearestName(wanted: string, known: Iterable<string>): string | undefined {
-  let best: string | undefined
-  let least = Infinity
-  let alike = 0
+  return nearestNames(wanted, known)[0]
+}
+
+/**
+ * The known names that were most likely meant: those that differ in case or separators only, else the fewest typing
+ * slips away (a slip a third of the name at most), else those that contain the other. All that are equally near, three
+ * at most, and first the one that begins alike for longest.
+ */
+export function nearestNames(wanted: string, known: Iterable<string>): string[] {
   const target = fold(wanted)
-  if (target.length > longest) return undefined
+  if (target.length > longest) return []
+  let least = Infinity
+  let near = new Set<string>()
   for (const name of known) {
     const cost = costOf(target, fold(name))
-    const isNearer = cost < least || (cost === least && cost < Infinity && sharedStart(wanted, name) > alike)
-    if (isNearer) {
-      best = name
-      least = cost
-      alike = sharedStart(wanted, name)
-    }
+    if (cost < least) near = new Set()
+    if (cost < Infinity && cost <= least) near.add(name)
+    least = Math.min(least, cost)
   }
-  return best
+  return likeliest(wanted, [...near])
+}
+
+/** Undefined when none is near; `shown` is how a name is written there. */
+export function didYouMean(
+  wanted: string,
+  known: Iterable<string>,
+  shown: (name: string) => string = (name) => name,
+): string | undefined {
+  const near = nearestNames(wanted, known)
+  return near.length === 0 ? undefined : `did you mean ${orList(near.map(shown))}?`
+}
+
+/** `a, b or c`. */
+export function orList(names: readonly string[]): string {
+  return [...names.slice(0, -2), names.slice(-2).join(' or ')].join(', ')
 }
 
 /**
  * The known names that are the fewest typing slips away, case aside: `most` at the most, and no more than half of the
- * letters. None that is farther.
+ * letters. None that is farther, and three at most.
  */
 export function namesWithin(most: number, wanted: string, known: readonly string[]): string[] {
   const target = fold(wanted)
   if (target.length > longest) return []
   const slips = known.map((name) => countSlips(target, fold(name)))
   const least = Math.min(most, Math.max(1, Math.floor(target.length / 2)), ...slips)
-  return known.filter((_, index) => slips[index] === least)
+  return likeliest(
+    wanted,
+    known.filter((_, index) => slips[index] === least),
+  )
+}
+
+/** Of names that are equally near. */
+function likeliest(wanted: string, near: readonly string[]): string[] {
+  return near.toSorted((a, b) => sharedStart(wanted, b) - sharedStart(wanted, a)).slice(0, mostNamed)
 }
 
 /** Characters. */

@@ -1,6 +1,6 @@
 /** `--columns`: the columns by name, or what is added to and taken from those that there would be. */
 import { CkptError } from '../../core/errors.js'
-import { builtInNames, describeUnknownKey, type UnknownKey } from '../../core/choosing/selection/index.js'
+import { builtInNames, describeUnknownKey, meant, type UnknownKey } from '../../core/choosing/selection/index.js'
 import { quoteWord } from '../../core/formats/text/shell-words.js'
 
 /** What `ckpt runs` shows of each run where nothing else is asked for. */
@@ -73,6 +73,6 @@ export function refuseUnknown(unknown: readonly UnknownKey[], root: string): voi
     hint:
       nearest === undefined
         ? `see what there is: ckpt show ${quoteWord(root)}`
-        : `did you mean ${JSON.stringify(nearest)}?`,
+        : meant(nearest),
   })
 }

@@ -1,6 +1,6 @@
 /** How an error is reported: in words on stderr, or as a document on stdout with --json. */
 import { CkptError, exitStatusOf, type ErrorCode } from '../../core/errors.js'
-import { namesWithin, parseDuration } from '../../core/choosing/expression/index.js'
+import { namesWithin, orList, parseDuration } from '../../core/choosing/expression/index.js'
 import { SeveralRunsError } from '../../core/checkpoints/layouts/index.js'
 import { quoteWord } from '../../core/formats/text/shell-words.js'
 import { isChoosingWord } from '../../core/checkpoints/choosing-words.js'
@@ -119,7 +119,7 @@ function hintFor(error: Error, command: FailedCommand | null): string {
   if (command === null) return 'ckpt --help shows what there is'
   const help = `ckpt ${command.name} --help`
   const near = nearOnes(error, command)
-  if (near.length > 0) return `did you mean ${near.join(' or ')}? all of them: ${help}`
+  if (near.length > 0) return `did you mean ${orList(near)}? all of them: ${help}`
   const placed = hintForWords(error, command)
   if (placed !== null) return placed
   if (wrongArguments.test(error.message)) return `usage: ckpt ${command.usage}; ${help} says more`
@@ -176,6 +176,8 @@ function flagsNear(flag: string, { flags, values }: FailedCommand): string[] {
   if (called.length > 0 || name.length < 2 || isCalledElsewhere(name)) return called.map((one) => `--${one}`)
   const longer = name.length < shortest ? [] : flags.filter((one) => one.startsWith(`${name}-`))
   const begun = longer.length > 0 ? longer : flags.filter((one) => one.startsWith(name))
-  const near = begun.length > 0 && begun.length <= mostBegun ? begun : namesWithin(slips, name, flags)
+  if (begun.length === 0 || begun.length > mostBegun) return namesWithin(slips, name, flags).map((one) => `--${one}`)
+  // `--wat` may be `--wait` with a letter left out, and `--watch` not yet written out.
+  const near = [...new Set([...namesWithin(1, name, flags), ...begun])].slice(0, mostBegun)
   return near.map((one) => `--${one}`)
 }

@@ -1,6 +1,6 @@
 /** The error for a command that does not exist, with the nearest names; none of them is ever run. */
 import { CkptError } from '../../core/errors.js'
-import { namesWithin } from '../../core/choosing/expression/index.js'
+import { namesWithin, orList } from '../../core/choosing/expression/index.js'
 import { commandsCalled } from './other-names.js'
 import { reportError, toErrorReport } from './report-error.js'
 import { toJson } from '../../render/json.js'
@@ -50,7 +50,7 @@ function failure(word: string, known: readonly string[], topic = ''): CkptError 
   }
   const called = commandsCalled(word, topic)
   const near = (called.length > 0 ? called : namesWithin(slips, word, known)).map((name) => `ckpt ${topic}${name}`)
-  const hint = near.length === 0 ? `ckpt ${topic}--help shows what there is` : `did you mean ${near.join(' or ')}?`
+  const hint = near.length === 0 ? `ckpt ${topic}--help shows what there is` : `did you mean ${orList(near)}?`
   return new CkptError('unknown-command', `${topic}${short(word)} is not a ckpt command`, { hint })
 }
 

@@ -1,6 +1,6 @@
 /** Whether a loadable takes part: true, false, or an expression over variables. */
 import { ConfigError, type Scalar } from '../formats/yaml/config-yaml.js'
-import { nearestName, selects, type Scope, type Value } from '../choosing/expression/index.js'
+import { didYouMean, selects, type Scope, type Value } from '../choosing/expression/index.js'
 import { readExpression } from './sources/index.js'
 
 export type Variables = ReadonlyMap<string, Value>
@@ -19,12 +19,11 @@ export async function isMet(condition: Scalar, variables: Variables): Promise<bo
   const expression = await readExpression(condition)
   for (const name of expression.names) {
     if (variables.has(name)) continue
-    const near = nearestName(name, [...variables.keys()])
     throw new ConfigError(
       condition.position,
       `the condition ${condition.text} asks for ${name}, which nobody has set`,
       {
-        hint: near === undefined ? `--set ${name}=true, or set: {${name}: true} in the plan` : `did you mean ${near}?`,
+        hint: didYouMean(name, variables.keys()) ?? `--set ${name}=true, or set: {${name}: true} in the plan`,
       },
     )
   }

@@ -2,7 +2,7 @@
 import { basename, dirname, join, normalize, sep } from 'node:path'
 import type { Run } from '../../checkpoint.js'
 import { CkptError, reasonOf, StorageError, type ErrorDetails } from '../../errors.js'
-import { nearestName } from '../../nearest.js'
+import { nearestNames, orList } from '../../nearest.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { Folder } from './layout.js'
 import { compareText, onFileSystemOf } from './folders.js'
@@ -134,9 +134,9 @@ async function explainUnlisted(
   }
   if (error === undefined) return new CkptError('system', `${path} could not be listed`)
   if (error.code === 'not-found') {
-    const meant = await nearestFolder(storage, nearest.path, path)
+    const near = await nearestFolders(storage, nearest.path, path)
     return new NoRunError(`${path}: no such folder`, {
-      hint: meant === undefined ? `the nearest folder that is there: ${nearest.path}` : `did you mean ${meant}?`,
+      hint: near.length === 0 ? `the nearest folder that is there: ${nearest.path}` : `did you mean ${orList(near)}?`,
       cause: error,
     })
   }
@@ -146,14 +146,13 @@ async function explainUnlisted(
   })
 }
 
-/** The path with the name that is mistyped in it set right; undefined where no folder of `there` has a name like it. */
-async function nearestFolder(storage: ReadStorage, there: string, path: string): Promise<string | undefined> {
+/** The path with the name that is mistyped in it set right; none where no folder of `there` has a name like it. */
+async function nearestFolders(storage: ReadStorage, there: string, path: string): Promise<string[]> {
   const [name = '', ...rest] = path.slice(there.length).split(sep).filter(Boolean)
   const [listing] = await storage.list([there])
-  if (listing?.ok !== true) return undefined
+  if (listing?.ok !== true) return []
   const folders = listing.value.filter(({ kind }) => kind === 'directory').map((entry) => entry.name)
-  const near = nearestName(name, folders)
-  return near === undefined ? undefined : join(there, near, ...rest)
+  return nearestNames(name, folders).map((near) => join(there, near, ...rest))
 }
 
 /**

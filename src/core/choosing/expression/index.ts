@@ -1,5 +1,5 @@
 /** Expressions over a checkpoint's values: parsed, explained where they are wrong, and evaluated. */
 export { parseExpression, selects, type Expression } from './expression.js'
-export { namesWithin, nearestName } from '../../nearest.js'
+export { didYouMean, namesWithin, nearestName, nearestNames, orList } from '../../nearest.js'
 export { parseDuration, parseSize } from './quantity.js'
 export { toNumeric, type Scope, type Value } from './value.js'

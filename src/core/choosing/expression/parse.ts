@@ -5,7 +5,7 @@
 import type { ArithmeticOperator } from './arithmetic.js'
 import { functions, hasName, type FunctionKind } from './functions.js'
 import { mistakeAt, quote } from './mistake.js'
-import { nearestName } from '../../nearest.js'
+import { didYouMean } from '../../nearest.js'
 import { tokenize, type Symbol, type Token } from './token.js'
 import type { Comparison, Link, PatternText, Tree } from './syntax-tree.js'
 
@@ -245,9 +245,8 @@ class Parser {
   }
 
   private unknownFunction(name: Token) {
-    const nearest = nearestName(name.text, [...functions.keys(), hasName])
     const known = `known are ${[hasName, ...functions.keys()].join(', ')}`
-    const hint = nearest === undefined ? known : `did you mean ${nearest}()?`
+    const hint = didYouMean(name.text, [...functions.keys(), hasName], (one) => `${one}()`) ?? known
     return this.mistake(`no function is called ${quote(name.text)}`, hint, name.at)
   }
 

@@ -1,12 +1,12 @@
 /** Names that no checkpoint has: most likely a slip, reported as a warning. */
 import type { Checkpoint } from '../../checkpoint.js'
-import { nearestName } from '../expression/index.js'
+import { nearestNames, orList } from '../expression/index.js'
 import { builtInNames, scopeOf } from './scope.js'
 
 export interface UnknownKey {
   readonly name: string
-  /** The known name that was probably meant. */
-  readonly nearest?: string
+  /** The known names that were probably meant, equally near. */
+  readonly nearest?: readonly string[]
   /** Some have it from another step, where it was measured and no checkpoint was saved. */
   readonly elsewhere?: true
   /** The name with spaces around an operator in it, where that makes known names: `epoch - 1`. */
@@ -23,8 +23,9 @@ export function unknownKeys(names: Iterable<string>, checkpoints: readonly Check
   return unknown.map((name) => {
     if (checkpoints.some(({ meta }) => meta.has(name))) return { name, elsewhere: true }
     const spaced = spacedOut(name, isKnown)
-    const nearest = spaced === undefined ? nearestName(name, known) : undefined
-    return { name, ...(spaced === undefined ? {} : { spaced }), ...(nearest === undefined ? {} : { nearest }) }
+    if (spaced !== undefined) return { name, spaced }
+    const nearest = nearestNames(name, known)
+    return nearest.length === 0 ? { name } : { name, nearest }
   })
 }
 
@@ -43,7 +44,12 @@ export function describeUnknownKey({ name, nearest, spaced, elsewhere }: Unknown
   if (elsewhere === true) return `no checkpoint was saved at a step at which ${JSON.stringify(name)} was measured`
   const missing = `no checkpoint has ${JSON.stringify(name)}`
   if (spaced !== undefined) return `${missing}; for an operation put spaces around the operator: ${spaced}`
-  return nearest === undefined ? missing : `${missing}; did you mean ${JSON.stringify(nearest)}?`
+  return nearest === undefined ? missing : `${missing}; ${meant(nearest)}`
+}
+
+/** `did you mean "WER" or "CER"?` */
+export function meant(nearest: readonly string[]): string {
+  return `did you mean ${orList(nearest.map((name) => JSON.stringify(name)))}?`
 }
 
 function knownNames(checkpoints: readonly Checkpoint[]): Set<string> {

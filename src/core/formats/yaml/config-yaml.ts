@@ -1,7 +1,7 @@
 /** YAML (1.2, core schema) that people write by hand, read so that every mistake is reported with its line and column. */
 import type { Document, LineCounter, Node, YAMLMap } from 'yaml'
 import { CkptError } from '../../errors.js'
-import { nearestName } from '../../nearest.js'
+import { didYouMean } from '../../nearest.js'
 import { withoutStacks } from '../pyyaml/without-stacks.js'
 
 /** Where something stands; both count from 1. */
@@ -179,7 +179,6 @@ export class YamlText {
 
 /** An unknown key or section, with the nearest that is known. */
 export function unknownKey({ key, position }: Pair, what: string, known: readonly string[]): ConfigError {
-  const near = nearestName(key, known)
-  const hint = near === undefined ? `known are: ${known.join(', ')}` : `did you mean ${near}?`
+  const hint = didYouMean(key, known) ?? `known are: ${known.join(', ')}`
   return new ConfigError(position, `${JSON.stringify(key)} is not ${what}`, { hint })
 }

@@ -1,7 +1,7 @@
 /** Placeholders in the arguments of a job: `{path}`, `{name}`, `{step}`, `{epoch}`, `{file:KEY}`, `{meta:KEY}`. */
 import { isMeta, type Checkpoint, type MetaValue } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
-import { nearestName } from '../../nearest.js'
+import { didYouMean } from '../../nearest.js'
 import { valueText } from './value-text.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
 
@@ -96,9 +96,9 @@ function walk(key: string, checkpoint: Checkpoint): MetaValue | undefined {
 }
 
 function unknownKey(what: string, key: string, checkpoint: Checkpoint, keys: readonly string[]): CkptError {
-  const nearest = nearestName(key, keys)
+  const meant = didYouMean(key, keys, (one) => `{${what}:${one}}`)
   const message = `{${what}:${key}}: ${checkpoint.name} has no ${what} key ${JSON.stringify(key)}`
-  if (nearest !== undefined) return new CkptError('usage', message, { hint: `did you mean {${what}:${nearest}}?` })
+  if (meant !== undefined) return new CkptError('usage', message, { hint: meant })
   const known = keys.length === 0 ? 'it has none' : `it has: ${keys.map((one) => JSON.stringify(one)).join(', ')}`
   return new CkptError('usage', message, { hint: known })
 }

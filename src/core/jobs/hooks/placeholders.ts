@@ -1,6 +1,6 @@
 /** `{source}`, `{target}` and the like in the words of a command. Two braces make one that stands for itself. */
 import { CkptError } from '../../errors.js'
-import { nearestName } from '../../choosing/expression/index.js'
+import { didYouMean } from '../../choosing/expression/index.js'
 import { positionText } from '../../formats/yaml/config-yaml.js'
 import type { Command, Part, Placeholder, Word } from './hook.js'
 import { WordMistake, type RawWord } from '../../formats/text/shell-words.js'
@@ -25,9 +25,8 @@ export function parseWord({ text, indices }: RawWord, known: readonly Placeholde
 function check(name: string, known: readonly Placeholder[], index: number): Placeholder {
   const found = known.find((one) => one === name)
   if (found !== undefined) return found
-  const near = nearestName(name, known)
   const all = known.map((one) => `{${one}}`).join(' ')
-  const meant = near === undefined ? `there are ${all}` : `did you mean {${near}}?`
+  const meant = didYouMean(name, known, (one) => `{${one}}`) ?? `there are ${all}`
   throw new WordMistake(
     index,
     `{${name}} is nothing that this step fills in`,

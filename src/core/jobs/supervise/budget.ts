@@ -1,6 +1,6 @@
 /** How often a job is tried again: a count for each way to end, given back when a new whole checkpoint has appeared. */
 import { CkptError } from '../../errors.js'
-import { nearestName } from '../../choosing/expression/index.js'
+import { didYouMean } from '../../choosing/expression/index.js'
 import { retried, type Retried } from './classify.js'
 
 /** Infinity: as often as it takes. */
@@ -34,9 +34,8 @@ export function parseRetries(text: string): Limits {
 function toRetried(name: string): Retried {
   const found = retried.find((ending) => ending === name)
   if (found !== undefined) return found
-  const near = nearestName(name, retried)
   throw new CkptError('usage', `--retries: ${JSON.stringify(name)} is not a way to end`, {
-    hint: near === undefined ? `there are ${retried.join(', ')}` : `did you mean ${near}?`,
+    hint: didYouMean(name, retried) ?? `there are ${retried.join(', ')}`,
   })
 }
 

@@ -1,7 +1,7 @@
 /** A folder of files: `{folder: pretrained/asr}`. */
 import { basename, join, resolve } from 'node:path'
 import { CkptError } from '../../errors.js'
-import { nearestName } from '../../choosing/expression/index.js'
+import { didYouMean } from '../../choosing/expression/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { LocalFile, Source, SourceKind } from './source.js'
 
@@ -37,9 +37,9 @@ async function fileAt(storage: ReadStorage, folder: string, name: string): Promi
 async function hintFor(storage: ReadStorage, folder: string, name: string): Promise<{ hint?: string }> {
   const [listing] = await storage.list([folder])
   if (listing?.ok !== true) return { hint: `there is no folder ${folder}` }
-  const near = nearestName(
+  const hint = didYouMean(
     name,
     listing.value.map((entry) => entry.name).filter((one) => !one.startsWith('.')),
   )
-  return near === undefined ? {} : { hint: `did you mean ${near}?` }
+  return hint === undefined ? {} : { hint }
 }

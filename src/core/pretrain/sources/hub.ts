@@ -2,7 +2,7 @@
 import { dirname, posix } from 'node:path'
 import { persistently, requestSuccess, type Digest, type Resource } from '../download/index.js'
 import { CkptError } from '../../errors.js'
-import { nearestName } from '../../choosing/expression/index.js'
+import { didYouMean } from '../../choosing/expression/index.js'
 import { checked, isListing, isRepository, type Check } from './hub-answers.js'
 import type { HubSettings, RemoteFile, Source, SourceContext, SourceKind, Wanted } from './source.js'
 
@@ -171,8 +171,7 @@ async function nearestFile({ library }: OpenHub, revisionAt: HubRevision, path: 
   for await (const file of library.listFiles(folder === '.' ? listed : { ...listed, path: folder })) {
     if (names.push(file.path) >= mostFiles) break
   }
-  const near = nearestName(path, names)
-  return near === undefined ? `there are: ${names.slice(0, 10).join(', ')}` : `did you mean ${near}?`
+  return didYouMean(path, names) ?? `there are: ${names.slice(0, 10).join(', ')}`
 }
 
 /** By the code that a hub puts beside the status. */

@@ -1,6 +1,6 @@
 /** From the best checkpoint down to the first one that a job can start from. */
 import { isUnlisted, type Checkpoint, type Finding } from '../../checkpoint.js'
-import { nearestName } from '../../choosing/expression/index.js'
+import { didYouMean } from '../../choosing/expression/index.js'
 import { CkptError } from '../../errors.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
 
@@ -90,8 +90,8 @@ export function requireKeys(checkpoint: Checkpoint, keys: readonly string[]): Fi
   const there = new Set(checkpoint.files.map((file) => file.key))
   const missing = [...new Set(keys)].filter((key) => !there.has(key))
   return missing.map((key) => {
-    const nearest = nearestName(key, there)
-    const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
+    const meant = didYouMean(key, there)
+    const hint = meant === undefined ? '' : `; ${meant}`
     return { grade: 'partial', reason: `${lacksKey} ${key}${hint}` }
   })
 }

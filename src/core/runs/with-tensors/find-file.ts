@@ -13,7 +13,7 @@ import {
 import { CkptError } from '../../errors.js'
 import type { HealthOptions } from '../../checkpoints/health/index.js'
 import { findCheckpointAt, loadCheckpoint, type LoadedCheckpoint } from '../../checkpoints/layouts/index.js'
-import { nearestName } from '../../choosing/expression/index.js'
+import { didYouMean } from '../../choosing/expression/index.js'
 import { rank, valueFor, type Order } from '../../choosing/selection/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { findTensorFolder, isTensorFile, type TensorFile } from '../../tensors/read/index.js'
@@ -189,8 +189,8 @@ export function fileOfKey(checkpoint: Checkpoint, key: string): ParamFile {
 function keysOf({ files }: Checkpoint, wanted?: string): string {
   const keys = files.map((file) => file.key)
   if (keys.length === 0) return 'it has no parameter files'
-  const nearest = wanted === undefined ? undefined : nearestName(wanted, keys)
-  return `${nearest === undefined ? '' : `did you mean ${nearest}? `}it has: ${keys.join(', ')}`
+  const meant = wanted === undefined ? undefined : didYouMean(wanted, keys)
+  return `${meant === undefined ? '' : `${meant} `}it has: ${keys.join(', ')}`
 }
 
 /** Keys of weights, the most usual first. */

@@ -1,7 +1,7 @@
 /** A transfer from what someone typed: files, checkpoints and runs with a query to a plan, and the plan to a file. */
 import { dirname, join, resolve } from 'node:path'
 import { CkptError } from '../../errors.js'
-import { nearestName } from '../../choosing/expression/index.js'
+import { nearestNames, orList } from '../../choosing/expression/index.js'
 import {
   compileMapping,
   parseMapFile,
@@ -247,8 +247,8 @@ function tellIdle({ flag, value }: NameRule, names: ReadonlySet<string>): string
 }
 
 function nearestIn(names: ReadonlySet<string>, wanted: string): string {
-  const near = nearestName(wanted, names)
-  return near === undefined ? '' : `; the nearest is ${near}`
+  const near = nearestNames(wanted, names)
+  return near.length === 0 ? '' : `; the nearest: ${orList(near)}`
 }
 
 /** The names, and all that stands before a dot in them. */

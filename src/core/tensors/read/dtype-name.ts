@@ -1,7 +1,7 @@
 /** Dtypes as people type them. */
 import { CkptError } from '../../errors.js'
 import { bitsOf, isDtype, type Dtype } from '../../formats/safetensors/safetensors.js'
-import { namesWithin } from '../../nearest.js'
+import { namesWithin, orList } from '../../nearest.js'
 import { nameOfTorchDtype, torchDtypeNames } from './torch-dtypes.js'
 
 /** torch's own short names (torch/__init__.py). */
@@ -23,7 +23,7 @@ export function parseDtype(text: string): Dtype {
   if (isDtype(upper)) return upper
   const known = Object.keys(bitsOf)
   const near = namesWithin(1, name, [...known, ...aliases.keys(), ...torchDtypeNames])
-  const meant = near.length === 0 ? '' : `did you mean ${near.join(' or ')}? `
+  const meant = near.length === 0 ? '' : `did you mean ${orList(near)}? `
   throw new CkptError('usage', `${text} is not a dtype`, { hint: `${meant}there are ${known.join(', ')}` })
 }
 

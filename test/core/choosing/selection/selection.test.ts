@@ -138,13 +138,13 @@ describe('an unknown key', () => {
   const run = [checkpoint('a', { meta: { WER: 1, 'valid/loss': 2, epoch: 3, 'num-examples': 4 } })]
 
   it.each([
-    ['wer', { name: 'wer', nearest: 'WER' }, 'no checkpoint has "wer"; did you mean "WER"?'],
+    ['wer', { name: 'wer', nearest: ['WER'] }, 'no checkpoint has "wer"; did you mean "WER"?'],
     [
       'valid_loss',
-      { name: 'valid_loss', nearest: 'valid/loss' },
+      { name: 'valid_loss', nearest: ['valid/loss'] },
       'no checkpoint has "valid_loss"; did you mean "valid/loss"?',
     ],
-    ['heatlh', { name: 'heatlh', nearest: 'health' }, 'no checkpoint has "heatlh"; did you mean "health"?'],
+    ['heatlh', { name: 'heatlh', nearest: ['health'] }, 'no checkpoint has "heatlh"; did you mean "health"?'],
     [
       'epoch-1',
       { name: 'epoch-1', spaced: 'epoch - 1' },
