@@ -2,7 +2,16 @@
 import { resolve } from 'node:path'
 import type { Storage } from '../../core/storage/storage.js'
 import { choosingWords, isChoosingWord } from '../../core/checkpoints/choosing-words.js'
-import { columnNamesOf, checkpointNames, fileKeys, metaKeys, metricKeysOf, runsBelow, trashedNames } from './of-run.js'
+import {
+  columnNamesOf,
+  checkpointNames,
+  fileKeys,
+  metaKeys,
+  metricKeysOf,
+  runsBelow,
+  trashedNames,
+  type Seen,
+} from './of-run.js'
 import { pathsFrom } from './paths.js'
 import { wantedAt, type TypedLine, type Wanted } from './line.js'
 import type { CommandSpec, CompletionSpec, FlagSpec } from './spec.js'
@@ -20,7 +29,7 @@ export interface Completion {
   readonly candidates: readonly Candidate[]
 }
 
-export interface Here {
+export interface Here extends Seen {
   readonly storage: Storage
   /** Absolute. */
   readonly folder: string
@@ -83,19 +92,19 @@ async function valuesOf(
     candidates: found.map((one) => ({ value: `${lead}${before}${one}` })),
   })
   if (spec.options !== undefined) return values(spec.options)
-  if (metricFlags.has(flag)) return values(await metricKeysOf(here.storage, run))
+  if (metricFlags.has(flag)) return values(await metricKeysOf(here, run))
   if (flag === 'resume-from') {
-    const found = [...(await checkpointNames(here.storage, run)), ...(await metaKeys(here.storage, run))]
-    return values(typed === '' ? found : await metaKeys(here.storage, run), beforeName(typed), true)
+    const found = [...(await checkpointNames(here, run)), ...(await metaKeys(here, run))]
+    return values(typed === '' ? found : await metaKeys(here, run), beforeName(typed), true)
   }
-  if (spec.helpValue === 'EXPR') return values(await metaKeys(here.storage, run), beforeName(typed), true)
+  if (spec.helpValue === 'EXPR') return values(await metaKeys(here, run), beforeName(typed), true)
   if (flag === 'training') return values(['newest', 'all'])
   if (flag === 'sort') {
-    return values(await columnNamesOf(here.storage, run, command), typed.startsWith('-') ? '-' : '')
+    return values(await columnNamesOf(here, run, command), typed.startsWith('-') ? '-' : '')
   }
-  if (flag === 'columns') return values(await columnNamesOf(here.storage, run, command), beforeColumn(typed), true)
-  if (flag === 'key') return values(await fileKeys(here.storage, run))
-  if (flag === 'require') return values(await fileKeys(here.storage, run), beforeItem(typed), true)
+  if (flag === 'columns') return values(await columnNamesOf(here, run, command), beforeColumn(typed), true)
+  if (flag === 'key') return values(await fileKeys(here, run))
+  if (flag === 'require') return values(await fileKeys(here, run), beforeItem(typed), true)
   if (flag === 'keep-every') return values(['epoch=', 'step='], '', true)
   const shell = pathsOf(spec.helpValue ?? '')
   // The shell completes a path only where it is a word of its own.
@@ -174,7 +183,7 @@ async function argumentsOfCommand(
     return isRunNamed ? plain(words, 'none') : plain([...words, ...(await runsTyped(line, here))], 'folders')
   }
   if (command === 'plot') {
-    const keys = await metricKeysOf(here.storage, folderOf(positionals[0], here))
+    const keys = await metricKeysOf(here, folderOf(positionals[0], here))
     return plain([...keys, ...(await runsTyped(line, here))], 'folders')
   }
   if (command === 'trash restore') return plain(await trashedNames(here.storage, here.folder), 'files')
@@ -196,9 +205,9 @@ async function argumentsByName(
     case 'source':
     case 'a':
     case 'b':
-      return plain([...(await checkpointNames(here.storage, here.folder)), ...(await wordsBehind(line, here))], 'files')
+      return plain([...(await checkpointNames(here, here.folder)), ...(await wordsBehind(line, here))], 'files')
     case 'which':
-      return plain(await checkpointNames(here.storage, folderOf(positionals[0], here)), 'none')
+      return plain(await checkpointNames(here, folderOf(positionals[0], here)), 'none')
     case '':
       return nothing
     default:
@@ -211,14 +220,14 @@ async function wordsBehind({ current }: TypedLine, here: Here): Promise<string[]
   const lead = current.slice(0, current.lastIndexOf('/') + 1)
   const begun = current.slice(lead.length)
   if (lead === '' || begun === '' || !choosingWords.some((word) => word.startsWith(begun))) return []
-  const names = await checkpointNames(here.storage, folderOf(lead, here))
+  const names = await checkpointNames(here, folderOf(lead, here))
   return names.length === 0 ? [] : choosingWords.map((word) => lead + word)
 }
 
 /** Runs below the folder that the word at the cursor ends in, as they would be typed. */
 async function runsTyped({ current }: TypedLine, here: Here): Promise<string[]> {
   const lead = current.slice(0, current.lastIndexOf('/') + 1)
-  const runs = await runsBelow(here.storage, folderOf(lead, here), current.slice(lead.length))
+  const runs = await runsBelow(here, folderOf(lead, here), current.slice(lead.length))
   return runs.map((run) => lead + run)
 }
 

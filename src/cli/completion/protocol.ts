@@ -10,11 +10,16 @@ import { complete, type Completion } from './answer.js'
 import type { TypedLine } from './line.js'
 import type { CompletionSpec } from './spec.js'
 
+/** Milliseconds that runs are sought for a press of Tab. */
+const longest = 25
+
 /** Prints the answer. Whatever is wrong, a press of Tab shows no error. */
 export async function answerShell(argv: readonly string[], spec: CompletionSpec): Promise<void> {
   const line = readLine(argv)
   if (line === null) return
-  const here = { storage: userStorage(() => undefined), folder: process.cwd(), home: homedir() }
+  const began = performance.now()
+  const isOver = () => performance.now() - began > longest
+  const here = { storage: userStorage(() => undefined), folder: process.cwd(), home: homedir(), isOver }
   process.stdout.write(textOf(await complete(line, spec, here)))
 }
 

@@ -70,7 +70,7 @@ function at(typed: string, folder = '/nonexistent'): Promise<Completion> {
   const words = typed.replace('|', '').split(' ')
   const index = before.split(' ').length - 1
   const current = before.split(' ').at(-1) ?? ''
-  const here = { storage: userStorage(() => undefined), folder, home: '/nonexistent' }
+  const here = { storage: userStorage(() => undefined), folder, home: '/nonexistent', isOver: () => false }
   return complete({ words, index, current }, spec, here)
 }
 

@@ -2,9 +2,11 @@
 import { basename, dirname, join, normalize, sep } from 'node:path'
 import type { Run } from '../../checkpoint.js'
 import { CkptError, reasonOf, StorageError, type ErrorDetails } from '../../errors.js'
-import { nearestNames, orList } from '../../nearest.js'
+import { namesWithin, orList } from '../../nearest.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { Folder } from './layout.js'
+import { choosingWords } from '../choosing-words.js'
+import { nearestThere, pathsNear } from './near-paths.js'
 import { compareText, onFileSystemOf } from './folders.js'
 import { scanFolder } from './scan.js'
 import { holdsNoRun } from './folders-without-runs.js'
@@ -134,9 +136,9 @@ async function explainUnlisted(
   }
   if (error === undefined) return new CkptError('system', `${path} could not be listed`)
   if (error.code === 'not-found') {
-    const near = await nearestFolders(storage, nearest.path, path)
+    const near = await pathsNear(storage, path, { isFolder: true })
     return new NoRunError(`${path}: no such folder`, {
-      hint: near.length === 0 ? `the nearest folder that is there: ${nearest.path}` : `did you mean ${orList(near)}?`,
+      hint: hintForAbsent(path, near, nearest.path),
       cause: error,
     })
   }
@@ -146,28 +148,14 @@ async function explainUnlisted(
   })
 }
 
-/** The path with the name that is mistyped in it set right; none where no folder of `there` has a name like it. */
-async function nearestFolders(storage: ReadStorage, there: string, path: string): Promise<string[]> {
-  const [name = '', ...rest] = path.slice(there.length).split(sep).filter(Boolean)
-  const [listing] = await storage.list([there])
-  if (listing?.ok !== true) return []
-  const folders = listing.value.filter(({ kind }) => kind === 'directory').map((entry) => entry.name)
-  return nearestNames(name, folders).map((near) => join(there, near, ...rest))
-}
-
-/**
- * Upwards from a path to the first thing that is there. A link that dangles counts: a disk that is not mounted must
- * not pass for a folder that was not made yet.
- */
-async function nearestThere(
-  storage: ReadStorage,
-  path: string,
-): Promise<{ readonly path: string; readonly kind: 'folder' | 'file' | 'dangling' }> {
-  const [itself] = await storage.lstat([path])
-  const [target] = await storage.stat([path])
-  if (target?.ok === true) return { path, kind: target.value.kind === 'directory' ? 'folder' : 'file' }
-  if (itself?.ok === true && target?.error.code === 'not-found') return { path, kind: 'dangling' }
-  return dirname(path) === path ? { path, kind: 'folder' } : nearestThere(storage, dirname(path))
+/** `near`: paths that may have been meant. `RUN/best` names a checkpoint, where a command takes one. */
+function hintForAbsent(path: string, near: readonly string[], nearest: string): string {
+  const [word] = namesWithin(1, basename(path), choosingWords)
+  if (near.length === 0 && word !== undefined && dirname(path) === nearest) {
+    const run = quoteWord(nearest)
+    return `did you mean one checkpoint of ${nearest}? its path: ckpt find ${word} ${run}; what it holds: ckpt show ${quoteWord(`${nearest}/${word}`)}`
+  }
+  return near.length === 0 ? `the nearest folder that is there: ${nearest}` : `did you mean ${orList(near)}?`
 }
 
 /** A checkpoint where a run was asked for is reported as such. */

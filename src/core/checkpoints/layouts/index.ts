@@ -29,6 +29,7 @@ export {
 export { batches, compareText, findingOf, folderReason, prefixOf } from './folders.js'
 export { ignoreFile } from './ignore-rules.js'
 export type { Folder, Layout, OwnStart, PointerFix, Standing } from './layout.js'
+export { pathsNear, withPathsNear } from './near-paths.js'
 export { findCheckpointAt, findCheckpointBehind, loadCheckpoint, type LoadedCheckpoint } from './load-checkpoint.js'
 export {
   listFiles,
@@ -51,7 +52,8 @@ export {
 export { filesTogether, resumeOnly } from './roles.js'
 export { complete, scanFolder } from './scan.js'
 export { readHistory, type Axis, type History } from './history.js'
-export { isRunOfFolders, locateRun, locateRuns } from './locate-run.js'
+export { isRunOfFolders, locateRun } from './locate-run.js'
+export { locateManyRuns } from './locate-many-runs.js'
 export { ScanTree } from './scan-tree.js'
 export {
   insideOf,

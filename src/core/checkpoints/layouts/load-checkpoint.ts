@@ -2,9 +2,10 @@
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import type { Checkpoint, Run } from '../../checkpoint.js'
 import { CkptError } from '../../errors.js'
-import { namesWithin, nearestName } from '../../nearest.js'
+import { namesWithin, nearestName, orList } from '../../nearest.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { choosingWords } from '../choosing-words.js'
+import { pathsNear } from './near-paths.js'
 import { loadRun, resolveFrom, SeveralRunsError } from './discover.js'
 import { mayHoldAt, scanFolder } from './scan.js'
 import { ScanTree } from './scan-tree.js'
@@ -127,7 +128,8 @@ async function explainNone(storage: ReadStorage, miss: Miss): Promise<CkptError>
   }
   const where = miss.run === null ? '' : `, and no checkpoint of ${miss.run.path} has that name`
   const { run, guess } = await guessMeant(storage, miss)
-  const meant = guess === undefined ? '' : `did you mean ${guess}? `
+  const near = guess === undefined ? await pathsNear(storage, miss.path, { isFolder: false }) : [guess]
+  const meant = near.length === 0 ? '' : `did you mean ${orList(near)}? `
   return new CkptError('not-found', `${miss.path}: nothing there${where}`, {
     hint: `${meant}see the names: ckpt list ${quoteWord(run?.path ?? dirname(miss.path))}`,
   })

@@ -1,5 +1,5 @@
 /** Finds runs below a folder, and the one that a folder stands for, without reading their checkpoints. */
-import { basename, dirname } from 'node:path'
+import { dirname } from 'node:path'
 import type { ReadStorage } from '../../storage/storage.js'
 import { yieldToEvents } from '../../storage/yield-to-events.js'
 import { isDownloadCache } from './download-caches.js'
@@ -29,8 +29,6 @@ export async function locateRun(storage: ReadStorage, path: string): Promise<str
 export interface LocateBounds {
   /** Folders after which the search ends. */
   readonly most: number
-  /** Of the folders in `path` only those whose names begin so are looked at. */
-  readonly begun?: string
   /** Whether a folder is one of them; told from a few of its entries where it is left out. */
   readonly holds?: (storage: ReadStorage, folder: Folder) => Promise<boolean>
 }
@@ -42,7 +40,7 @@ export interface LocateBounds {
 export async function* locateRuns(
   storage: ReadStorage,
   path: string,
-  { most, begun = '', holds = isRun }: LocateBounds,
+  { most, holds = isRun }: LocateBounds,
 ): AsyncGenerator<string> {
   const tree = ScanTree.over(storage)
   let looked = 0
@@ -61,8 +59,7 @@ export async function* locateRuns(
       if (await holds(tree, folder)) yield one
       else below.push(...foldersIn(folder))
     }
-    const wanted = depth === 0 ? below.filter((one) => basename(one).startsWith(begun)) : below.sort()
-    level = await onFileSystemOf(tree, path, wanted)
+    level = await onFileSystemOf(tree, path, below.sort())
   }
 }
 
@@ -73,12 +70,12 @@ const betweenYields = 32
 
 /**
  * The first name alone, then a few entries, then more: of a run the first tell it already, and neither its metas are all
- * read nor its folders all listed.
+ * read nor its folders all listed. `most`: entries that are looked at, about.
  */
-async function isRun(storage: ReadStorage, { path, entries }: Folder): Promise<boolean> {
+export async function isRun(storage: ReadStorage, { path, entries }: Folder, most = Infinity): Promise<boolean> {
   const first = { path, entries: entries.slice(0, 1) }
   if (entries.length > few && (await namesTellOfCheckpoint(storage, first)) === true) return true
-  for (let start = 0, count = few; start < entries.length; start += count, count *= 4) {
+  for (let start = 0, count = few; start < Math.min(entries.length, most); start += count, count *= 4) {
     if (await holdsCheckpoint(storage, { path, entries: entries.slice(start, start + count) })) return true
   }
   return false

@@ -252,5 +252,12 @@ describe('loadCheckpoint', () => {
     expect((await of('CKPT+a/model.ckpt')).hint).toContain(join(save, 'CKPT+a'))
     expect((await of('dangling')).message).toMatch(/dangles/)
     expect(await of('..')).toMatchObject({ code: 'not-found' })
+    expect((await failure(loadCheckpoint(storage, 'epx', root))).hint).toContain(`did you mean ${join(root, 'exp')}?`)
+  })
+
+  it('names what a word for a checkpoint is for, where a run is wanted', async () => {
+    expect((await failure(loadRun(storage, join(save, 'bst')))).hint).toBe(
+      `did you mean one checkpoint of ${save}? its path: ckpt find best ${save}; what it holds: ckpt show ${save}/best`,
+    )
   })
 })

@@ -1,11 +1,11 @@
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { expect, it } from 'vitest'
 import {
   findCheckpointAt,
   isRunOfFolders,
   locateRun,
-  locateRuns,
+  locateManyRuns,
 } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { makeRun, temporaryDirectory } from '../../changes/disposal/runs.js'
@@ -51,7 +51,7 @@ function threeRuns() {
 it('of runs side by side each folder is listed once, and of each run the first checkpoint alone', async () => {
   const { folder, runs, listed, storage } = threeRuns()
   const found: string[] = []
-  for await (const path of locateRuns(storage, folder, { most: 100 })) found.push(path)
+  for await (const path of locateManyRuns(storage, folder, { isOver: () => false })) found.push(path)
   expect(found.sort()).toEqual(runs.sort())
   const once = ['one', 'two', 'three']
   for (const name of once) expect(listed.filter((path) => path === name)).toEqual([name])
@@ -65,4 +65,39 @@ it('whether a run is a checkpoint is asked without a look into the runs beside i
   expect(listed).not.toContain('three')
   const found = await findCheckpointAt(storage, join(runs[1] ?? '', 'CKPT+b'))
   expect(found?.run.checkpoints).toHaveLength(5)
+})
+
+/** Three hundred folders with a run in each, under `save`; and what a search lists, relative to the folder above. */
+async function searched(bounds: { begun?: string; isOver: () => boolean }) {
+  const run = makeRun(['CKPT+a', 'CKPT+b'], { 'CKPT.yaml': 'loss: 1\n', 'model.ckpt': 'm' })
+  const folder = join(temporaryDirectory(), 'many')
+  for (let number = 1; number <= 300; number += 1) {
+    mkdirSync(join(folder, `exp-${number}`), { recursive: true })
+    cpSync(run, join(folder, `exp-${number}`, 'save'), { recursive: true })
+  }
+  const plain = localStorage()
+  const listed: string[] = []
+  const list = (paths: readonly string[]) => (
+    listed.push(...paths.map((path) => relative(folder, path))),
+    plain.list(paths)
+  )
+  const found: string[] = []
+  for await (const path of locateManyRuns({ ...plain, list }, folder, bounds)) found.push(relative(folder, path))
+  return { found, listed }
+}
+
+it('however many runs there are, all are found, and where a run lies below one folder it is sought first in the next', async () => {
+  const { found, listed } = await searched({ isOver: () => false })
+  expect(found).toHaveLength(300)
+  expect(found).toContain('exp-1/save')
+  expect(listed.filter((path) => /^exp-\d+$/.test(path)).length).toBeLessThan(25)
+})
+
+it('names that do not begin as they should are not looked at, and a search that takes too long ends with what it has', async () => {
+  const begun = await searched({ begun: 'exp-29', isOver: () => false })
+  expect(begun.found).toHaveLength(11)
+  expect(begun.listed.filter((path) => !path.startsWith('exp-29'))).toEqual([''])
+  let asked = 0
+  const some = await searched({ isOver: () => (asked += 1) === 2 })
+  expect(some.found).toHaveLength(18)
 })
