@@ -7,6 +7,8 @@
 const versionFlags = new Set(['--version', '-V'])
 const helpFlags = new Set(['--help', '-h'])
 const shortNames = { ls: 'list' }
+/** Words before the name of a command that are none themselves. */
+const topics = new Set(['trash'])
 
 /** As `ckpt --version` prints it. */
 function versionLine(version) {
@@ -29,6 +31,7 @@ function pageName([first, second], pages) {
   if (first === undefined) return ''
   const name = Object.hasOwn(shortNames, first) ? shortNames[first] : first
   if (second !== undefined && Object.hasOwn(pages, `${name} ${second}`)) return `${name} ${second}`
+  if (second !== undefined && topics.has(name)) return undefined
   return Object.hasOwn(pages, name) && name !== '' ? name : undefined
 }
 

@@ -8,6 +8,7 @@ import { ReadingCommand } from './reading-command.js'
 import { lockOptions, ownerFor, withRunLock } from './run-lock.js'
 import { positionsOf } from './settings/command-settings.js'
 import { locateRun } from '../core/checkpoints/layouts/index.js'
+import { StorageError } from '../core/errors.js'
 import type { Hook } from '../core/jobs/hooks/index.js'
 import { sparing } from '../machine/spare-memory.js'
 
@@ -48,10 +49,17 @@ export abstract class BaseCommand<T extends Description> extends ReadingCommand 
       await this.init()
       await this.run()
     } catch (error) {
-      this.reporter.fail(error, this.failed)
+      this.reporter.fail(await this.explained(error), this.failed)
     } finally {
       for (const close of this.closing) close()
     }
+  }
+
+  /** A file that is named on the command line may be mistyped. */
+  private async explained(error: unknown): Promise<unknown> {
+    if (!(error instanceof StorageError)) return error
+    const { withPathsNear } = await import('../core/checkpoints/layouts/near-paths.js')
+    return withPathsNear(this.storage, error)
   }
 
   protected async init(): Promise<void> {

@@ -5,7 +5,9 @@ import { BaseCommand } from '../cli/base-command.js'
 import { healthFrom, isSound, stateOf, type Checkpoint, type Run } from '../core/checkpoint.js'
 import type { HealthOptions } from '../core/checkpoints/health/index.js'
 import { CkptError, exitStatusOf } from '../core/errors.js'
-import { isChoosingWord, type ChoosingWord } from '../core/checkpoints/choosing-words.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
+import { didYouMean } from '../core/nearest.js'
+import { choosingWords, isChoosingWord, type ChoosingWord } from '../core/checkpoints/choosing-words.js'
 import {
   arrange,
   examineAcross,
@@ -30,6 +32,17 @@ import { recursiveFlag, selectionFlags, verifyFlag, stateFlag, walkFlags } from 
 import { noMatch, noRunBelow, onlyOrder, readQuery } from '../cli/flags/query.js'
 import { summarise, toDocument } from '../render/checkpoints.js'
 import { printable } from '../render/printable.js'
+
+const rankingHint =
+  'rank by a metric: ckpt find RUN --min KEY, or --max; for all runs below a folder: ckpt find -r FOLDER'
+
+/** Where one of the two is nearly a word that chooses. */
+function meantBy(what: string, run: string): string | undefined {
+  return (
+    didYouMean(what, choosingWords, (word) => `ckpt find ${word} ${quoteWord(run)}`) ??
+    didYouMean(run, choosingWords, (word) => `ckpt find ${word} ${quoteWord(what)}`)
+  )
+}
 
 export default class Find extends BaseCommand<typeof Find> {
   static override isReader = true
@@ -178,9 +191,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     throw new CkptError(
       'usage',
       `${what} and ${run}: one run can be searched, and "best" or "latest" stand beside it`,
-      {
-        hint: 'rank by a metric: ckpt find RUN --min KEY, or --max; for all runs below a folder: ckpt find -r FOLDER',
-      },
+      { hint: meantBy(what, run) ?? rankingHint },
     )
   }
 

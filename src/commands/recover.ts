@@ -107,6 +107,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
 
   async run(): Promise<void> {
     this.checkUsage()
+    await this.refuseWord(this.args.run)
     const path = resolve(this.args.run)
     const mayBeFirst = this.command.length > 0 && !this.flags.required
     const { state: stateDirectory, recursive: mayBeSpread } = this.flags
@@ -158,7 +159,7 @@ brings them back, a pinned one stops the start (exit status 5), and --leave-dama
     const folders =
       opened === null ? clearedForFirst(path, lone.fromNothing?.startedAt) : clearedFor(opened, chosen, lone.doubted)
     if (this.flags.into === undefined) for (const one of folders) await this.clear(one)
-    this.note(printable(startMessage(staged, 1, opened?.parts.length)))
+    this.note(printable(startMessage(path, staged, 1, opened?.parts.length)))
     const [command = '', ...args] = filled
     const { status, failure } = await lone.during(staged, () =>
       runChild(startChild, processSignals, command, args, environment),

@@ -53,6 +53,7 @@ ckpt prune would. ckpt log shows what happened. docs/jobs.md explains the rest.`
 
   async run(): Promise<void> {
     this.checkUsage()
+    await this.refuseWord(this.args.run)
     if (this.command.length === 0) {
       throw new CkptError('usage', 'there is no command to run', { hint: 'ckpt run RUN -- python train.py' })
     }

@@ -73,6 +73,7 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
     refuseUnknown(
       unknown.filter(({ name }) => !inQuery.includes(name)),
       root,
+      columnsOfRuns,
     )
     for (const one of unknown) this.alert(describeUnknownKey(one))
     const slips = found.map(({ path, contradictions }) => ({ path, warnings: contradictions }))

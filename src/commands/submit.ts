@@ -3,6 +3,8 @@ import { basename, resolve } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { ownProgram } from '../machine/own-program.js'
 import { CkptError } from '../core/errors.js'
+import { pathsNear } from '../core/checkpoints/layouts/index.js'
+import { orList } from '../core/nearest.js'
 import { batchScript, callsRun } from '../core/jobs/schedulers/index.js'
 import { splitArguments } from '../core/formats/text/shell-words.js'
 import { dryRunFlag, runArgument } from '../cli/flags/common-flags.js'
@@ -12,6 +14,8 @@ import { runSbatch } from '../machine/run-sbatch.js'
 import RunCommand from './run.js'
 
 const helpGroup = 'SLURM'
+
+const orderOfArguments = 'the script comes first, then the run: ckpt submit train.sh exp/save'
 
 /** Bytes. Slurm itself takes no more (max_script_size). */
 const largestScript = 4 << 20
@@ -95,12 +99,20 @@ In a job array %a in the run's path stands for the task's index, so that each ta
     const [text] = await this.storage.read([path], largestScript)
     if (text?.ok === false && text.error.code === 'not-found') {
       throw new CkptError('not-found', `${path}: no such job script`, {
-        hint: `the script comes first, then the run: ckpt submit train.sh exp/save`,
+        hint: await this.hintForAbsent(path),
         cause: text.error,
       })
     }
+    if (text?.ok === false && text.error.errno === 'EISDIR') {
+      throw new CkptError('usage', `${path} is a folder, not a job script`, { hint: orderOfArguments })
+    }
     if (text?.ok !== true) throw text?.error ?? new CkptError('not-found', `${path} cannot be read`)
     return new TextDecoder().decode(text.value)
+  }
+
+  private async hintForAbsent(path: string): Promise<string> {
+    const near = await pathsNear(this.storage, path, { isFolder: false })
+    return near.length === 0 ? orderOfArguments : `did you mean ${orList(near)}?`
   }
 
   /** What is given here would have no effect. */

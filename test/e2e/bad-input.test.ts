@@ -215,6 +215,16 @@ describe('expressions', () => {
     expect(mark?.indexOf('^')).toBe(text?.indexOf('!'))
   })
 
+  it('a file that is not there is told with the one of a name like it', async () => {
+    const folder = temporaryDirectory()
+    writeFileSync(join(folder, 'model.pt'), 'weights')
+    const { status, stderr } = await ckpt(['save', join(folder, 'run'), '--file', `model=${folder}/modle.pt`])
+    expect([status, stderr]).toEqual([
+      3,
+      `error: ${folder}/modle.pt: no such file or directory\nhint: did you mean ${folder}/model.pt?\n`,
+    ])
+  })
+
   it('an unknown key is a warning with the nearest name, and nothing is found', async () => {
     const run = makeRun(epochs(2))
     for (const args of [

@@ -29,7 +29,7 @@ describe('ckpt config', () => {
     expect(await ckpt(['config', 'prun'], { cwd })).toMatchObject({
       status: 0,
       stderr: expect.stringMatching(
-        /^warning: .*\/prun: nothing there yet; did you mean ckpt config prune\?$/m,
+        /^warning: .*\/prun: nothing there yet; did you mean ckpt config prune or ckpt config run\?$/m,
       ) as string,
     })
     expect((await ckpt(['config', 'later', 'prune'], { cwd })).stderr).toContain('these settings will hold there')

@@ -164,10 +164,11 @@ describe.runIf(hasProc)('a SIGHUP that is ignored', () => {
 
 describe.runIf(hasScript)('on a terminal', () => {
   it('the command has it, and nothing is written to it before the command ends', async () => {
+    const cwd = temporaryDirectory()
     const { status, screen } = await onTerminal(
       `ckpt run save -- bash -c 'test -t 0 && test -t 1 && read -r -p "name? " n && echo "hello $n"'`,
       {
-        cwd: temporaryDirectory(),
+        cwd,
         answer(screen, type) {
           if (screen.endsWith('name? ')) type('Ada\r')
         },
@@ -175,7 +176,7 @@ describe.runIf(hasScript)('on a terminal', () => {
     )
     expect(status).toBe(0)
     expect(screen.replaceAll('\r', '')).toBe(
-      'ckpt: no checkpoint yet: a first start\nname? Ada\nhello Ada\nckpt: done (exit status 0) after 1 start; no checkpoint saved\n',
+      `ckpt: no checkpoint yet in ${cwd}/save: a first start\nname? Ada\nhello Ada\nckpt: done (exit status 0) after 1 start; no checkpoint saved\n`,
     )
   })
 

@@ -333,6 +333,13 @@ describe('help', () => {
     ['of a topic, as in a shell', ['trash', 'ls'], 'trash ls is not a ckpt command', 'did you mean ckpt trash list?'],
     ['a letter', ['-v'], 'no command stands before -v', 'did you mean ckpt --version?'],
     ['a flag alone', ['--hepl'], 'no command stands before --hepl', 'did you mean ckpt --help?'],
+    ['a slip of what is called otherwise', ['vesion'], 'vesion is not a ckpt command', 'did you mean ckpt --version?'],
+    [
+      'help for a slip below a topic',
+      ['help', 'trash', 'lst'],
+      'trash lst is not a ckpt command',
+      'did you mean ckpt trash list?',
+    ],
     ['far from all', ['frobnicate'], 'frobnicate is not a ckpt command', 'ckpt --help shows what there is'],
     ['a word of objects', ['constructor'], 'constructor is not a ckpt command', 'ckpt --help shows what there is'],
     ['a long one', ['x'.repeat(999)], `${'x'.repeat(60)}… is not a ckpt command`, 'ckpt --help shows what there is'],
@@ -383,6 +390,17 @@ describe('help', () => {
     [['stop', '--after-next'], 'did you mean --after-next-checkpoint?'],
     [['save', 'exp', 'model.pt'], 'its files are named by --file: ckpt save RUN --file KEY=model.pt'],
     [['convert', 'x', '--to', 'toch'], 'did you mean torch?'],
+    [['run', 'exp', '--wat', 'x', '--', 'true'], 'did you mean --wait or --watch?'],
+    [['stop', '--after-nxt'], 'did you mean --after-next-checkpoint?'],
+    [['find', '--lastest'], 'did you mean ckpt find latest?'],
+    [['find', 'bst', 'exp'], 'did you mean ckpt find best exp?'],
+    [['find', 'exp', 'lates'], 'did you mean ckpt find latest exp?'],
+    [['show', 'exp', 'bst'], 'did you mean RUN/best?'],
+    [['prune', 'exp', 'keep', '2'], 'did you mean --keep 2?'],
+    [['prune', '-k', '2', 'exp'], 'did you mean --keep?'],
+    [['submit', temporaryDirectory(), 'train.sh'], 'the script comes first, then the run'],
+    [['recover', 'latest', '--', 'true'], 'name the run: ckpt recover RUN -- COMMAND; the newest is taken anyway'],
+    [['run', 'best', '--', 'true'], 'name the run: ckpt run RUN -- COMMAND; of its checkpoints --min KEY'],
   ])('a mistyped flag or value is reported with the nearest: %j', async (args, hint) => {
     const { status, stderr } = await ckpt(args)
     expect([status, stderr]).toEqual([2, expect.stringContaining(`hint: ${hint}`)])

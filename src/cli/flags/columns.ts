@@ -1,5 +1,6 @@
 /** `--columns`: the columns by name, or what is added to and taken from those that there would be. */
 import { CkptError } from '../../core/errors.js'
+import { nearestNames } from '../../core/nearest.js'
 import { builtInNames, describeUnknownKey, meant, type UnknownKey } from '../../core/choosing/selection/index.js'
 import { quoteWord } from '../../core/formats/text/shell-words.js'
 
@@ -64,15 +65,15 @@ export function changedColumns(
   return [...kept.slice(0, at), ...added, ...kept.slice(at)]
 }
 
-/** A column, or a key to sort by, that no checkpoint has is a slip. Throws CkptError `usage` for the first of them. */
-export function refuseUnknown(unknown: readonly UnknownKey[], root: string): void {
+/**
+ * A column, or a key to sort by, that no checkpoint has is a slip. Throws CkptError `usage` for the first of them;
+ * `columns` may have been meant, too.
+ */
+export function refuseUnknown(unknown: readonly UnknownKey[], root: string, columns: readonly string[] = []): void {
   const slip = unknown.find(({ name, elsewhere }) => elsewhere !== true && !builtInNames.includes(name))
   if (slip === undefined) return
-  const { name, nearest } = slip
+  const { name, nearest = nearestNames(name, columns) } = slip
   throw new CkptError('usage', describeUnknownKey({ name }), {
-    hint:
-      nearest === undefined
-        ? `see what there is: ckpt show ${quoteWord(root)}`
-        : meant(nearest),
+    hint: nearest.length === 0 ? `see what there is: ckpt show ${quoteWord(root)}` : meant(nearest),
   })
 }

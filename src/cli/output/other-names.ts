@@ -2,6 +2,7 @@
  * What other programs (git, hf, restic, borg, Slurm) call the things that ckpt does: for hints alone, never run. The
  * tables are made when a hint asks for them.
  */
+import { namesWithin } from '../../core/nearest.js'
 
 /** By what people type: commands of ours, the likeliest first. */
 const commands = () =>
@@ -54,6 +55,7 @@ const flags = () =>
     all(['metric', 'monitor', 'rank', 'rank-by', 'order', 'order-by'], 'min', 'max'),
     all(['lowest', 'minimize', 'smallest'], 'min'),
     all(['highest', 'maximize', 'largest', 'greatest'], 'max'),
+    all(['k'], 'keep'),
     all(['n', 'top', 'count', 'head', 'max-count', 'first', 'num', 'limit', 'lines', 'k'], 'num', 'limit', 'last'),
     all(['last', 'latest', 'newest'], 'num', 'limit', 'keep'),
     all(['best'], 'min', 'max'),
@@ -101,6 +103,13 @@ function table(...rows: readonly (readonly [string, readonly string[]])[][]): Re
 export function commandsCalled(word: string, topic = ''): readonly string[] {
   if (topic === '') return commands().get(word) ?? []
   return topic === 'trash ' ? (trashCommands().get(word) ?? []) : []
+}
+
+/** The same for a word that is nearly one of those. */
+export function commandsNearlyCalled(word: string, slips: number): readonly string[] {
+  const known = commands()
+  const meant = namesWithin(slips, word, [...known.keys()])
+  return [...new Set(meant.flatMap((one) => known.get(one) ?? []))]
 }
 
 /** Whether `name` is what some flag is called elsewhere, so that it is no slip of another name. */

@@ -3,7 +3,7 @@ import { CkptError, exitStatusOf, type ErrorCode } from '../../core/errors.js'
 import { namesWithin, orList, parseDuration } from '../../core/choosing/expression/index.js'
 import { SeveralRunsError } from '../../core/checkpoints/layouts/index.js'
 import { quoteWord } from '../../core/formats/text/shell-words.js'
-import { isChoosingWord } from '../../core/checkpoints/choosing-words.js'
+import { choosingWords, isChoosingWord } from '../../core/checkpoints/choosing-words.js'
 import { flagsCalled, isCalledElsewhere } from './other-names.js'
 import { parseMessage } from './parse-error.js'
 import { renderError } from '../../render/messages.js'
@@ -108,6 +108,8 @@ const folderGone: ErrorReport = {
 const slips = 2
 /** Characters of a name's beginning that tell which is meant. */
 const shortest = 3
+/** And with a slip in them. */
+const shortestSlipped = 5
 /** Names that a beginning may stand for, at most. */
 const mostBegun = 3
 /** oclif's words for a value that is none of a flag's. */
@@ -136,6 +138,9 @@ function hintForWords(error: Error, { name, usage, flags }: FailedCommand): stri
     return `a command stands behind --: ckpt ${name} RUN -- ${words.map(quoteWord).join(' ')}`
   }
   if (isChoosingWord(first) && usage.includes('CHECKPOINT')) return `${first} stands behind its run: RUN/${first}`
+  if (first.length >= shortest && flags.includes(first)) return `did you mean --${words.map(quoteWord).join(' ')}?`
+  const [choosing] = namesWithin(1, first, choosingWords)
+  if (choosing !== undefined && usage.includes('CHECKPOINT')) return `did you mean RUN/${choosing}?`
   const meant = flagForNumber(first).find((flag) => flags.includes(flag))
   return meant === undefined ? null : `did you mean --${meant} ${first}?`
 }
@@ -156,8 +161,9 @@ function nearOnes(error: Error, command: FailedCommand): string[] {
   }
   return listIn(error, 'flags').flatMap((flag) => {
     const word = flag.replace(/^-+/, '')
-    const isWord = isChoosingWord(word) && command.usage.includes('best|latest')
-    return isWord ? [`ckpt ${command.name} ${word}`] : flagsNear(flag, command)
+    const words = command.usage.includes('best|latest') ? namesWithin(slips, word, choosingWords) : []
+    const flagsLike = words.some((one) => one === word) ? [] : flagsNear(flag, command)
+    return flagsLike.length > 0 ? flagsLike : words.map((one) => `ckpt ${command.name} ${one}`)
   })
 }
 
@@ -176,8 +182,25 @@ function flagsNear(flag: string, { flags, values }: FailedCommand): string[] {
   if (called.length > 0 || name.length < 2 || isCalledElsewhere(name)) return called.map((one) => `--${one}`)
   const longer = name.length < shortest ? [] : flags.filter((one) => one.startsWith(`${name}-`))
   const begun = longer.length > 0 ? longer : flags.filter((one) => one.startsWith(name))
-  if (begun.length === 0 || begun.length > mostBegun) return namesWithin(slips, name, flags).map((one) => `--${one}`)
+  if (begun.length === 0 || begun.length > mostBegun) {
+    const near = namesWithin(slips, name, flags)
+    return (near.length > 0 ? near : nearlyBegun(name, flags)).map((one) => `--${one}`)
+  }
   // `--wat` may be `--wait` with a letter left out, and `--watch` not yet written out.
-  const near = [...new Set([...namesWithin(1, name, flags), ...begun])].slice(0, mostBegun)
+  const slipped = name.length < shortest ? [] : namesWithin(1, name, flags)
+  const near = [...new Set([...slipped, ...begun])].slice(0, mostBegun)
   return near.map((one) => `--${one}`)
+}
+
+/** `--after-nxt`: the beginning of a long name, with a slip in it. */
+function nearlyBegun(name: string, flags: readonly string[]): string[] {
+  if (name.length < shortestSlipped) return []
+  return flags.filter(
+    (one) => one.length > name.length && namesWithin(1, name, beginnings(one, name.length)).length > 0,
+  )
+}
+
+/** Those that are as long as a name with one letter left out, put in or changed. */
+function beginnings(flag: string, length: number): string[] {
+  return [length - 1, length, length + 1].map((end) => flag.slice(0, end))
 }

@@ -1,7 +1,7 @@
 /** The error for a command that does not exist, with the nearest names; none of them is ever run. */
 import { CkptError } from '../../core/errors.js'
 import { namesWithin, orList } from '../../core/choosing/expression/index.js'
-import { commandsCalled } from './other-names.js'
+import { commandsCalled, commandsNearlyCalled } from './other-names.js'
 import { reportError, toErrorReport } from './report-error.js'
 import { toJson } from '../../render/json.js'
 import { Output } from '../../render/output.js'
@@ -12,6 +12,8 @@ const help = 'help'
 const versionFlags = ['--version', '--help', '-h']
 /** Slips apart, at most. */
 const slips = 2
+/** Characters of a word that may be a slip of another program's name for a command. */
+const shortest = 4
 /** Characters of it that are shown. */
 const longest = 60
 
@@ -48,10 +50,17 @@ function failure(word: string, known: readonly string[], topic = ''): CkptError 
           : `did you mean ckpt ${near}?`,
     })
   }
-  const called = commandsCalled(word, topic)
-  const near = (called.length > 0 ? called : namesWithin(slips, word, known)).map((name) => `ckpt ${topic}${name}`)
+  const near = meantBy(word, known, topic).map((name) => `ckpt ${topic}${name}`)
   const hint = near.length === 0 ? `ckpt ${topic}--help shows what there is` : `did you mean ${orList(near)}?`
   return new CkptError('unknown-command', `${topic}${short(word)} is not a ckpt command`, { hint })
+}
+
+/** A name of another program for it, a slip of ours, a slip of another program's. */
+function meantBy(word: string, known: readonly string[], topic: string): readonly string[] {
+  const called = commandsCalled(word, topic)
+  if (called.length > 0) return called
+  const near = namesWithin(slips, word, known)
+  return near.length > 0 || topic !== '' || word.length < shortest ? near : commandsNearlyCalled(word, 1)
 }
 
 /** What a letter stands for elsewhere. */

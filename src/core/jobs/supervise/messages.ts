@@ -6,10 +6,11 @@ import type { Decision } from './decide.js'
 import { inSeconds } from './in-seconds.js'
 import { isSudden } from './simulate.js'
 
-/** `folders`: how many runs were taken for one job's. */
-export function startMessage(checkpoint: Checkpoint | null, attempt: number, folders = 1): string {
+/** `run`: its absolute path. `folders`: how many runs were taken for one job's. */
+export function startMessage(run: string, checkpoint: Checkpoint | null, attempt: number, folders = 1): string {
   const among = folders > 1 ? `, among ${folders} folders that are taken for those of one job` : ''
-  const from = checkpoint === null ? 'no checkpoint yet: a first start' : `resuming from ${checkpoint.path}${among}`
+  const from =
+    checkpoint === null ? `no checkpoint yet in ${run}: a first start` : `resuming from ${checkpoint.path}${among}`
   return attempt === 1 ? from : `attempt ${attempt}: ${from}`
 }
 

@@ -96,7 +96,7 @@ class Supervisor {
     await this.session.looks.begin()
     const kills = machine.oomKills()
     // Before the command has the terminal.
-    machine.tell(startMessage(checkpoint, this.attempts, start.runs))
+    machine.tell(startMessage(this.job.plan.path, checkpoint, this.attempts, start.runs))
     const running = new RunningJob(await machine.start(command, args, environment), machine, this.job.plan.grace)
     this.requests.hold(running)
     await this.journalStart(checkpoint, this.usesPath ? [] : inTheWay, running.process)

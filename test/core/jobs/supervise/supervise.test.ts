@@ -18,10 +18,10 @@ const oneEpoch =
 
 describe('a start', () => {
   it('the first one is plain, and that is told', async () => {
-    const { play, started, told } = scene({ resumeArgs: ['--resume', '{path}'] })
+    const { play, run, started, told } = scene({ resumeArgs: ['--resume', '{path}'] })
     expect(await play([exits(0)])).toEqual({ status: 0, ending: 'done' })
     expect(started).toEqual([['train']])
-    expect(told).toEqual(['no checkpoint yet: a first start'])
+    expect(told).toEqual([`no checkpoint yet in ${run}: a first start`])
   })
 
   it('resumes from the newest whole checkpoint, not from what a kill left', async () => {
