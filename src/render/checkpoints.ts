@@ -137,7 +137,9 @@ function marksOf({ checkpoint: { health }, marks }: Row, brief: boolean): string
 
 /** Of `best WER loss` the metrics, of `same as last.ckpt` the checkpoint. */
 function namesIn(mark: string): Named {
-  if (mark.startsWith('best ')) return { lead: 'best ', names: mark.slice('best '.length).split(' ') }
+  if (mark.startsWith('best ')) {
+    return { lead: 'best ', names: mark.slice('best '.length).split(' '), counted: (count) => `best by ${count}` }
+  }
   if (mark.startsWith('same as ')) return { lead: 'same as ', names: [mark.slice('same as '.length)] }
   return { lead: mark, names: [] }
 }

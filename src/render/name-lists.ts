@@ -6,6 +6,8 @@ import { cutText, displayWidth } from './text-width.js'
 export interface Named {
   readonly lead: string
   readonly names: readonly string[]
+  /** In place of all that where no name can be shown: `best by 3`. */
+  readonly counted?: (count: number) => string
 }
 
 interface Written {
@@ -54,12 +56,18 @@ function abridge(lists: readonly Named[], { separator, width, short }: Abridging
   const room = width - displayWidth(textWith(1, () => ''))
   const each = named > 0 ? Math.floor(room / named) : 0
   const forms = short(each < leastName ? briefName : each)
-  const isClear = lists.every(({ names: [first] }) => first === undefined || forms.has(first))
-  return cutText(isClear ? textWith(1, (name) => forms.get(name) ?? name) : textWith(0), width)
+  const texts = lists.map((list) => {
+    const isClear = list.names.slice(0, 1).every((name) => forms.has(name))
+    return isClear ? listText(list, 1, separator, (name) => forms.get(name) ?? name) : countText(list)
+  })
+  return cutText(texts.join(', '), width)
+}
+
+function countText({ lead, names, counted }: Named): string {
+  return counted === undefined || names.length === 1 ? `${lead}…` : counted(names.length)
 }
 
 function listText({ lead, names }: Named, most: number, separator: string, spell: (name: string) => string): string {
-  const shown = names.slice(0, most).map(spell)
-  const more = names.length > most ? [names.length === 1 ? '…' : `+${names.length - most}`] : []
-  return lead + [...(shown.length > 0 ? [shown.join(separator)] : []), ...more].join(' ')
+  const more = names.length > most ? ` +${names.length - most}` : ''
+  return `${lead}${names.slice(0, most).map(spell).join(separator)}${more}`
 }

@@ -97,7 +97,7 @@ function bestColumn(shown: readonly PlannedRun[], now: number, paint: Paint): Co
       cell: (one) => keys.get(one)?.join(', ') ?? '',
       abridges: (rows, width) =>
         abridgeLists(
-          rows.map((one) => [{ lead: '', names: keys.get(one) ?? [] }]),
+          rows.map((one) => [{ lead: '', names: keys.get(one) ?? [], counted: (count) => plural(count, 'metric') }]),
           { separator: ', ', width },
         ),
       paint: (_, text) => paint('warning', text),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { abridgeLists, type Named } from '../../src/render/name-lists.js'
 import { displayWidth } from '../../src/render/text-width.js'
 
-const best = (...names: string[]): Named => ({ lead: 'best ', names })
+const best = (...names: string[]): Named => ({ lead: 'best ', names, counted: (count) => `best by ${count}` })
 const text = (lead: string): Named => ({ lead, names: [] })
 const at = (width: number, ...rows: Named[][]) => abridgeLists(rows, { separator: ' ', width })
 
@@ -32,7 +32,7 @@ describe('lists of names in little room', () => {
     const metric = (set: string, how: string) => `valid/librispeech_test_${set}/word_error_rate_${how}`
     const all = ['clean', 'other'].flatMap((set) => ['greedy', 'beam'].map((how) => metric(set, how)))
     const [texts] = [at(24, [text('latest'), best(...all)], ...all.map((name) => [best(name)]))]
-    expect(texts[0]).toBe('latest, best +4')
+    expect(texts[0]).toBe('latest, best by 4')
     expect(new Set(texts).size).toBe(texts.length)
   })
 
