@@ -4,6 +4,7 @@ import { parseJson } from '../../formats/text/json.js'
 import { prefixOf } from '../layouts/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import { newestWandbRun } from './find-files.js'
+import { mlflowRunIn } from './mlflow.js'
 import { firstFound, foldersUp, type FileToAsk } from './nearest.js'
 
 export interface CodeVersion {
@@ -36,6 +37,9 @@ export async function readCodeVersion(
     const wandb = above <= 1 ? await newestOfWandb(storage, folder) : []
     const found = await firstFound(storage, folder, [...filesToAsk, ...wandb], largest)
     if (found !== null) return { commit: found.text, source: found.source }
+    const mlflow = await mlflowRunIn(storage, { folder, run: path, above })
+    const beside = mlflow === null ? null : await firstFound(storage, mlflow, filesToAsk, largest)
+    if (beside !== null) return { commit: beside.text, source: beside.source }
   }
   return fromSettings(settings)
 }

@@ -50,6 +50,16 @@ function isAtOrBelow(path: string, folder: string): boolean {
   return path === folder || path.startsWith(prefixOf(folder))
 }
 
+/** The same for who has not listed the folder. */
+export async function mlflowRunIn(
+  storage: ReadStorage,
+  at: { readonly folder: string; readonly run: string; readonly above: number },
+): Promise<string | null> {
+  const [listing] = await storage.list([at.folder])
+  const isThere = listing?.ok === true && listing.value.some(({ name }) => name === 'mlruns')
+  return isThere ? mlflowRunBeside(storage, at) : null
+}
+
 async function runsBelow(storage: ReadStorage, root: string): Promise<MlflowRun[]> {
   const folders = await foldersIn(storage, await foldersIn(storage, [root]))
   if (folders.length > mostRuns) return []

@@ -1,6 +1,7 @@
 /** What a run is called by the program that it was started by, where that has written it down. */
 import { isMeta, type MetaValue, type Run } from '../../checkpoint.js'
 import type { ReadStorage } from '../../storage/storage.js'
+import { mlflowRunIn } from './mlflow.js'
 import { firstFound, foldersUp, readable, type FileToAsk } from './nearest.js'
 import { readYaml } from './sources.js'
 import { wandbLogIn, wandbRunAt } from './wandb.js'
@@ -24,6 +25,9 @@ export async function readRunName(storage: ReadStorage, { path }: Run): Promise<
   for (const [above, folder] of foldersUp(path).entries()) {
     const found = await firstFound(storage, folder, filesToAsk, largest)
     if (found !== null) return found.text
+    const mlflow = await mlflowRunIn(storage, { folder, run: path, above })
+    const beside = mlflow === null ? null : await firstFound(storage, mlflow, filesToAsk, largest)
+    if (beside !== null) return beside.text
     const name = above <= 1 ? await readable(async () => nameInWandb(storage, folder)) : null
     if (name !== null) return name
   }

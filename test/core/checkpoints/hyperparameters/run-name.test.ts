@@ -23,6 +23,12 @@ it('of MLflow it is the run’s, not the experiment’s', async () => {
   expect(await nameOf(artifacts, files)).toBe('brave-fox-12')
 })
 
+it('of MLflow it is told of checkpoints beside mlruns too', async () => {
+  const files = { 'mlruns/1/meta.yaml': ofExperiment, 'mlruns/1/0af3/meta.yaml': ofRun('brave-fox-12') }
+  expect(await nameOf('exp/save', files)).toBe('brave-fox-12')
+  expect(await nameOf('exp/save', { ...files, 'mlruns/1/1bc4/meta.yaml': ofRun('shy-owl-3') })).toBeNull()
+})
+
 it('of MLflow before 2 it is a tag', async () => {
   const files = {
     'mlruns/1/meta.yaml': ofExperiment,
