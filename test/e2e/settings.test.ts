@@ -123,8 +123,8 @@ describe('a flag in ckpt.yaml', () => {
 
   it.each([
     ['find: {mn: [WER]}', ':1:8: "mn" is not a flag of find', 'did you mean min?'],
-    ['find:\n  num: many', ':2:8: --num takes a whole number, not many', undefined],
-    ['find:\n  verify: deeep', ':2:11: --verify takes none, quick or deep, not deeep', undefined],
+    ['find:\n  num: many', ':2:8: --num takes a whole number, not many', 'for example num: 2'],
+    ['find:\n  verify: deeep', ':2:11: --verify takes none, quick or deep, not deeep', 'did you mean deep?'],
     ['find:\n  by: "loss +"', ':2:7: ', undefined],
     ['find: {no-config: true}', ':1:8: "no-config" is not a flag of find', undefined],
     ['list:\n  all: true\n  limit: 2', undefined, undefined],

@@ -4,6 +4,7 @@ import { Parser, type Interfaces } from '@oclif/core'
 import { ConfigError, atPosition, type Scalar } from '../../core/formats/yaml/config-yaml.js'
 import type { SettingEntry } from './settings-file.js'
 import { CkptError } from '../../core/errors.js'
+import { didYouMean } from '../../core/nearest.js'
 import { policyFlags, selectionFlags } from '../flags/common-flags.js'
 import { parseMessage } from '../output/parse-error.js'
 import { readPolicy } from '../flags/query.js'
@@ -45,7 +46,10 @@ async function readValue(entry: SettingEntry, value: Scalar, definition: FlagDef
     return (parsed.flags as Record<string, unknown>)[entry.key]
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    throw new ConfigError(value.position, parseMessage(error.message), { cause: error, ...hintOf(error) })
+    throw new ConfigError(value.position, parseMessage(error.message), {
+      cause: error,
+      ...hintOf(error, entry.key, text, definition),
+    })
   }
 }
 
@@ -86,6 +90,13 @@ async function check(entry: SettingEntry, flag: unknown): Promise<void> {
   }
 }
 
-function hintOf(error: Error): { readonly hint?: string } {
-  return error instanceof CkptError && error.hint !== undefined ? { hint: error.hint } : {}
+function hintOf(error: Error, key: string, text: string, definition: FlagDefinition): { readonly hint?: string } {
+  if (error instanceof CkptError && error.hint !== undefined) return { hint: error.hint }
+  const options = definition.type === 'option' ? (definition.options ?? []) : []
+  const example = options[0] ?? (error.message.includes('Expected an integer') ? '2' : undefined)
+  if (example === undefined) return {}
+  return { hint: didYouMean(text, options) ?? `for example ${key}: ${example}` }
 }
+
+/** What oclif says where a flag takes one. */
+const wholeNumber = /Expected an integer/

@@ -16,6 +16,10 @@ export function positionText({ path, line, column }: FilePosition): string {
   return `${path}:${line}:${column}`
 }
 
+/** The next step where a file is no YAML. */
+const wayOfWriting =
+  'keys of a section stand below it, all as far to the right, with spaces and no tabs; a list: [A, B]'
+
 /** A mistake in such a file, with its line and column: `/exp/ckpt.yaml:3:5: …`. */
 export class ConfigError extends CkptError {
   constructor(
@@ -85,7 +89,7 @@ export class YamlText {
     )
     const [mistake] = this.document.errors
     if (mistake !== undefined)
-      throw new ConfigError(this.positionAt(mistake.pos[0]), mistake.message, { cause: mistake })
+      throw new ConfigError(this.positionAt(mistake.pos[0]), mistake.message, { cause: mistake, hint: wayOfWriting })
   }
 
   /** The library's parser calls itself for each level. */
@@ -121,7 +125,10 @@ export class YamlText {
     return node.items.map(({ key, value }) => {
       const name = this.library.isScalar(key) ? key.value : null
       if (typeof name !== 'string') throw new ConfigError(this.positionOf(key), `${what} has a key that is not text`)
-      if (seen.has(name)) throw new ConfigError(this.positionOf(key), 'Map keys must be unique')
+      if (seen.has(name))
+        throw new ConfigError(this.positionOf(key), `${JSON.stringify(name)} stands here twice`, {
+          hint: 'a key stands once; of several values make a list: [A, B]',
+        })
       seen.add(name)
       return { key: name, position: this.positionOf(key), value: this.resolve(value) }
     })
