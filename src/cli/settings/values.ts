@@ -93,10 +93,10 @@ async function check(entry: SettingEntry, flag: unknown): Promise<void> {
 function hintOf(error: Error, key: string, text: string, definition: FlagDefinition): { readonly hint?: string } {
   if (error instanceof CkptError && error.hint !== undefined) return { hint: error.hint }
   const options = definition.type === 'option' ? (definition.options ?? []) : []
-  const example = options[0] ?? (error.message.includes('Expected an integer') ? '2' : undefined)
+  const example = options[0] ?? (error.message.includes(wholeNumber) ? '2' : undefined)
   if (example === undefined) return {}
   return { hint: didYouMean(text, options) ?? `for example ${key}: ${example}` }
 }
 
 /** What oclif says where a flag takes one. */
-const wholeNumber = /Expected an integer/
+const wholeNumber = 'Expected an integer'
