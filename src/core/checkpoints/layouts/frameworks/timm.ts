@@ -27,6 +27,7 @@ const epochFacts: readonly FactSource[] = [
   { from: 'name' },
   { from: 'csv', beside: 'summary.csv', by: 'epoch' },
   { from: 'yaml', beside: 'args.yaml', take: { '#decreasing': 'decreasing_metric' }, lazy: true },
+  { from: 'run', tell: (all) => all.map(unnamedMetric) },
 ]
 
 export const timm: LayoutSpec = {
@@ -78,9 +79,19 @@ function hasOptimizer(_: unknown, facts: Meta): boolean {
 function judge(facts: Meta): [string, Direction][] {
   const value = facts.get('#metric')
   if (typeof value !== 'number') return []
-  const equal = [...facts.keys()].filter((key) => !key.startsWith('#') && facts.get(key) === value)
+  const equal = namesOf(value, facts)
   const metric = equal.find((key) => key.startsWith('eval_')) ?? equal[0]
   return metric === undefined ? [] : [[metric, directionBy(facts, metric)]]
+}
+
+/** A script of one's own has no table: it is what it is called in the file. */
+function unnamedMetric(facts: Meta): Meta {
+  const value = facts.get('#metric')
+  return new Map(typeof value === 'number' && namesOf(value, facts).length === 0 ? [['metric', value]] : [])
+}
+
+function namesOf(value: number, facts: Meta): string[] {
+  return [...facts.keys()].filter((key) => !key.startsWith('#') && key !== 'epoch' && facts.get(key) === value)
 }
 
 /**
