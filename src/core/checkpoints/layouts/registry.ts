@@ -7,6 +7,7 @@ import { orbax } from './frameworks/orbax.js'
 import { nemo } from './frameworks/nemo.js'
 import { paddle } from './frameworks/paddle.js'
 import { paddleNlp } from './frameworks/paddlenlp.js'
+import { savePretrained } from './frameworks/save-pretrained.js'
 import { spacy } from './frameworks/spacy.js'
 import { stableBaselines3 } from './frameworks/stable-baselines3.js'
 import { tensorflow } from './frameworks/tensorflow.js'
@@ -70,6 +71,7 @@ const specs: readonly LayoutSpec[] = [
   xgboost,
   lightgbm,
   paddle,
+  savePretrained,
   torchImagenet,
   torchPlain,
 ]
