@@ -5,8 +5,11 @@ import type { ByteSource } from '../../formats/bytes/byte-source.js'
 import { checkJson } from '../../formats/text/json.js'
 import { checkMsgpack } from '../../formats/msgpack/msgpack.js'
 import { parseHeader, prefixLength, readHeaderLength } from '../../formats/safetensors/safetensors.js'
-import { PickleEndsEarly } from '../../formats/pickle/index.js'
+import { PickleEndsEarly, type PickleReference } from '../../formats/pickle/index.js'
 import { describeCut } from '../../formats/torch/cut.js'
+import { checkKnownStorages } from '../../formats/torch/missing-storages.js'
+import { rootOf } from '../../formats/torch/object.js'
+import { StorageReferences } from '../../formats/torch/tensor.js'
 import { readLegacyLayout, type LegacyStorage } from '../../formats/torch-storages/legacy.js'
 import {
   checkEntry,
@@ -18,6 +21,7 @@ import {
   tailLength,
   ZipEndMissing,
   type LocatedEntry,
+  type ZipArchive,
 } from '../../formats/archives/zip.js'
 import type { MeasuredFile } from '../layouts/index.js'
 import type { ReadHandle, ReadStorage, Result, Sweep, SweepSums } from '../../storage/storage.js'
@@ -277,7 +281,8 @@ async function inspectZip(source: ByteSource, around: Surroundings, options: Loo
   const archive = await readZip(source).catch(async (error: unknown) => {
     throw error instanceof ZipEndMissing ? await explainCut(source, around, error, 'no zip end record') : error
   })
-  await refuseUnsafeArchive(source, archive, options)
+  const pickle = await refuseUnsafeArchive(source, archive, options)
+  if (pickle !== null) checkStoragesIn(archive, pickle.persistents)
   if (options.level === 'quick') return []
   const checksum = hasChecksums(archive)
   const located = await locateEntries(source, archive)
@@ -288,6 +293,13 @@ async function inspectZip(source: ByteSource, around: Surroundings, options: Loo
     })
   }
   return checksum ? located.filter(({ entry }) => entry.method === 'stored') : []
+}
+
+/** torch loads no file that lacks a storage, or a part of one (torch/serialization.py, `load_tensor`). */
+function checkStoragesIn(archive: ZipArchive, persistents: readonly PickleReference[]): void {
+  const folder = `${rootOf(archive) ?? ''}data/`
+  const references = new StorageReferences((key) => archive.numberOf(folder, key))
+  checkKnownStorages({ persistents, references, storages: { lengthOf: (number) => archive.sizeOf(number) } })
 }
 
 /** Every byte is read once, also where no checksum tells of it: a bad sector shows itself in no other way. */

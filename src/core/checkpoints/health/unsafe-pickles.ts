@@ -19,6 +19,7 @@ import {
   type PickleCalls,
   type PickleLimits,
   type PickleSoFar,
+  type Unpickled,
 } from '../../formats/pickle/index.js'
 import { unpackFirst } from '../../formats/compression/unpack-first.js'
 import type { UnpackingBudget } from '../../formats/compression/unpacking-budget.js'
@@ -141,16 +142,23 @@ interface Bounds {
   readonly limits: PickleLimits
 }
 
-/** Gives how many bytes were read as a pickle, `bytes` at most. */
-async function refuseUnsafePart(part: Part, bounds: Bounds): Promise<number> {
+/** How many bytes were read as a pickle, `bytes` at most, and what they came to, where all was read to its end. */
+interface Looked {
+  readonly bytes: number
+  readonly pickle: Unpickled | null
+}
+
+const lookedAtNothing: Looked = { bytes: 0, pickle: null }
+
+async function refuseUnsafePart(part: Part, bounds: Bounds): Promise<Looked> {
   return isNpy(part.head) ? refuseUnsafeArray(part, bounds) : refuseUnsafeBare(part, bounds)
 }
 
 /** An array of numbers runs nothing, and is not read. */
-async function refuseUnsafeArray(part: Part, bounds: Bounds): Promise<number> {
+async function refuseUnsafeArray(part: Part, bounds: Bounds): Promise<Looked> {
   const { head, read } = part
   const start = npyHeaderEnd(head)
-  if (!mayHoldPickle(start > head.length ? await read(start) : head.subarray(0, start))) return 0
+  if (!mayHoldPickle(start > head.length ? await read(start) : head.subarray(0, start))) return lookedAtNothing
   return refuseUnsafeFrom(part, start, bounds)
 }
 
@@ -158,14 +166,14 @@ async function refuseUnsafeArray(part: Part, bounds: Bounds): Promise<number> {
  * What Python runs while it reads the bytes as a pickle, whatever their name is. Most are none, and break off within
  * their head; one of protocol 0 or 1 looks like text.
  */
-async function refuseUnsafeBare(part: Part, bounds: Bounds): Promise<number> {
+async function refuseUnsafeBare(part: Part, bounds: Bounds): Promise<Looked> {
   const { size, head, what } = part
-  if (!mayBeginPickle(head)) return 0
+  if (!mayBeginPickle(head)) return lookedAtNothing
   const begun = readUntilItBreaks(head)
   const goesOn = begun.read instanceof PickleEndsEarly || isOfJoblib(begun.calls.globals)
   if (size > head.length && goesOn) return refuseUnsafeFrom(part, 0, bounds, isPickle(head))
   refuseUnsafeReading(begun, head, what, { isSure: isPickle(head) })
-  return head.length
+  return { bytes: head.length, pickle: null }
 }
 
 /** The pickle that begins at byte `start`. */
@@ -174,10 +182,10 @@ async function refuseUnsafeFrom(
   start: number,
   { bytes: most, limits }: Bounds,
   isSure = true,
-): Promise<number> {
+): Promise<Looked> {
   const { size, read, what, tell } = part
   const bytes = await read(Math.min(size, start + most))
-  if (bytes.length <= start) return 0
+  if (bytes.length <= start) return lookedAtNothing
   const isCut = bytes.length < size
   const pickle = bytes.subarray(start)
   const begun = refuseUnsafeReading(readUntilItBreaks(pickle, limits), pickle, what, { isSure, limits })
@@ -186,23 +194,30 @@ async function refuseUnsafeFrom(
       `holds a pickle of ${size - start} bytes, of which ${pickle.length} were looked into for what loading it would run`,
     )
   }
-  return bytes.length
+  return { bytes: bytes.length, pickle: begun.read instanceof FormatError ? null : begun.read }
 }
 
 /**
  * torch's archives hold a pickle, numpy's one for each array of objects, and other programs read pickles of theirs from
- * archives as well: of torch's all that is no record of numbers is looked into, of others every entry.
+ * archives as well: of torch's all that is no record of numbers is looked into, of others every entry. Gives torch's own
+ * pickle, where it was read to its end.
  */
-export async function refuseUnsafeArchive(source: ByteSource, archive: ZipArchive, audit: Audit): Promise<void> {
+export async function refuseUnsafeArchive(
+  source: ByteSource,
+  archive: ZipArchive,
+  audit: Audit,
+): Promise<Unpickled | null> {
   const [root = ''] = archive.count === 0 ? [] : archive.entry(0).name.split('/', 1)
   const main = archive.find(`${root}/data.pkl`)
   // A TorchScript program is read by torch's own reader, which runs no Python.
   const isProgram = archive.find(`${root}/constants.pkl`) !== undefined
   const limits = limitsFor(Math.min(source.byteLength, largestPickle[audit.level]))
+  let pickle: Unpickled | null = null
   if (main !== undefined && !isProgram) {
     const part = { ...(await partOf(source, archive, main, audit, readSmallEntry)), what: 'its pickle' }
-    const read = await refuseUnsafeFrom(part, 0, { bytes: mostOf(source, main.method, audit), limits })
-    spend(source, main.method, audit, read)
+    const looked = await refuseUnsafeFrom(part, 0, { bytes: mostOf(source, main.method, audit), limits })
+    spend(source, main.method, audit, looked.bytes)
+    pickle = looked.pickle
   }
   // Many small entries lie near each other.
   const near = archive.count > 100 ? inBlocks(source) : source
@@ -213,10 +228,11 @@ export async function refuseUnsafeArchive(source: ByteSource, archive: ZipArchiv
     if (main !== undefined && ownRecord.test(own)) continue
     const bytes = Math.min(left, mostOf(source, entry.method, audit))
     const read = await refuseUnsafePart(await partOf(near, archive, entry, audit), { bytes, limits })
-    spend(source, entry.method, audit, read)
-    left -= read
-    if (left <= 0) return
+    spend(source, entry.method, audit, read.bytes)
+    left -= read.bytes
+    if (left <= 0) break
   }
+  return pickle
 }
 
 /** A file is worth no more effort than its size: what is packed in it can be a thousand times as long. */

@@ -58,33 +58,6 @@ function explain(what: string): string {
   return `its pickle ${what}: loading it with Python would run that; nothing was run here`
 }
 
-/** Every storage that the pickle refers to is there, with all the bytes that it says; throws FormatError for others. */
-export function checkStorages({
-  persistents,
-  references,
-  storages,
-}: Pick<TorchContents, 'persistents' | 'references' | 'storages'>): void {
-  for (const persistent of persistents) {
-    if (isModuleSource(persistent)) continue
-    const expected = references.bytesOf(persistent)
-    const number = references.numberOf(persistent)
-    if (number >= 0 && storages.lengthOf(number) >= expected) continue
-    const name = JSON.stringify(references.keyOf(persistent).slice(0, 80))
-    throw new FormatError(
-      number < 0
-        ? `torch: storage ${name} is described, but its data is not there`
-        : `torch: storage ${name} has ${storages.lengthOf(number)} bytes, and ${expected} are expected`,
-    )
-  }
-}
-
-/** Older streams keep the source of a module's class: ('module', class, file, source). */
-function isModuleSource(reference: PickleReference): boolean {
-  if (reference.kind === 'tensor') return false
-  const { id } = reference
-  return typeof id === 'object' && id !== null && 'items' in id && id.items[0] === 'module'
-}
-
 /** Views can repeat a storage's elements without end; a file's tensors are not that many times its size. */
 const mostTimes = 16
 const alwaysFine = 1 << 28

@@ -1,13 +1,14 @@
 /** The stream that torch.save wrote before 1.6 (see formats/torch-storages/legacy.ts). */
 import { FormatError } from '../../errors.js'
 import { readLegacyLayout, type LegacyStorage } from '../../formats/torch-storages/legacy.js'
+import { checkStorages } from '../../formats/torch/missing-storages.js'
 import { StorageReferences } from '../../formats/torch/tensor.js'
 import type { ReadHandle } from '../../storage/storage.js'
 import { sourceOf } from '../../storage/file-source.js'
 import { plainBytes, type StorageBytes } from './storage-bytes.js'
 import { readExactly } from './tensor.js'
 import type { TensorFile } from './tensor.js'
-import { checkStorages, openTorchContents, type TorchStorages } from './torch-file.js'
+import { openTorchContents, type TorchStorages } from './torch-file.js'
 
 /** Of more storages the counts are compared when their bytes are wanted. */
 const mostCompared = 1000

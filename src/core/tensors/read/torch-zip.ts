@@ -6,6 +6,7 @@ import { FormatError } from '../../errors.js'
 import type { ByteSource } from '../../formats/bytes/byte-source.js'
 import type { PickleReference } from '../../formats/pickle/index.js'
 import { readArchivePickle, rootOf } from '../../formats/torch/object.js'
+import { checkStorages } from '../../formats/torch/missing-storages.js'
 import { StorageReferences } from '../../formats/torch/tensor.js'
 import { readSmallEntry, readZip, type ZipArchive, type ZipEntry } from '../../formats/archives/zip.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
@@ -13,7 +14,7 @@ import { sourceOf } from '../../storage/file-source.js'
 import { recordBytes } from './storage-bytes.js'
 import type { TensorFile } from './tensor.js'
 import { openTorchScript } from './torchscript-file.js'
-import { checkStorages, openTorchContents, type TorchStorages } from './torch-file.js'
+import { openTorchContents, type TorchStorages } from './torch-file.js'
 
 /** A million tensors are described in 130 MB. */
 const largestPickle = 1 << 29

@@ -187,6 +187,22 @@ describe('a torch zip', () => {
     }
   })
 
+  it.each([
+    ['FloatStorage', 'nothing', null, 'storage "0" is described, but its data is not there'],
+    ['FloatStorage', 'a part', 15, 'storage "0" has 15 bytes, and 16 are expected'],
+    ['FloatStorage', 'all', 16, undefined],
+    ['StorageOfOurs', 'nothing', null, undefined],
+  ])('that describes a %s and has %s of it is judged as torch.load does', async (cls, _, length, reason) => {
+    const id = `(X\x07\0\0\0storagectorch\n${cls}\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ`
+    const pickle = { name: 'm/data.pkl', data: Buffer.from(`\x80\x02${id}.`, 'latin1') }
+    const data = length === null ? [] : [{ name: 'm/data/0', data: Buffer.alloc(length, 1) }]
+    const root = makeRun({ 'model.ckpt': makeZip([pickle, ...data, { name: 'm/version', data: Buffer.from('3\n') }]) })
+    for (const level of ['quick', 'deep'] as const) {
+      const [finding] = findingsOf(await grade(root, level), 'CKPT+2')
+      expect(finding?.reason.replace('torch: ', '')).toBe(reason)
+    }
+  })
+
   it('whose first bytes are lost is known by the other checkpoints', async () => {
     const root = makeRun({ 'model.ckpt': zip })
     const file = openSync(join(root, 'CKPT+2/model.ckpt'), 'r+')
