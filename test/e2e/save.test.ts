@@ -139,7 +139,11 @@ it(`loses nothing and shows no half checkpoint to 8 savers of ${saves} each, 2 p
   const damaged: string[] = []
   const failures: string[] = []
   const whileSaving = async (work: () => Promise<void>) => {
-    while (saving > 0) await work()
+    while (saving > 0) {
+      await work()
+      // In this process a command may end without a turn of the event loop, which tells of the savers' ends.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
   let count = 0
   const saver = async () => {
@@ -173,8 +177,11 @@ it(`loses nothing and shows no half checkpoint to 8 savers of ${saves} each, 2 p
   }
   await Promise.all([
     ...Array.from({ length: saving }, async () => {
-      for (let done = 0; done < saves; done += 1) await saver()
-      saving -= 1
+      try {
+        for (let done = 0; done < saves; done += 1) await saver()
+      } finally {
+        saving -= 1
+      }
     }),
     ...Array.from({ length: 2 }, () => whileSaving(pruner)),
     whileSaving(lister),

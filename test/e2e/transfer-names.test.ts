@@ -144,10 +144,10 @@ describe('ckpt transfer', () => {
     )
     expect(stderr.split('\n').filter((line) => line.startsWith('warning: '))).toEqual([
       'warning: --exclude moduel.**: no name of the source matches it',
-      'warning: --map module.encc: the source has no such tensor; the nearest is module.enc',
+      'warning: --map module.encc: the source has no such tensor; the nearest: module.enc',
       'warning: --strip-prefix modul.: no name of the source begins with it',
       'warning: --rename s/dec/x/: it changes no name of the source',
-      'warning: --map module.enc=encodr: the target has no such tensor; the nearest is encoder',
+      'warning: --map module.enc=encodr: the target has no such tensor; the nearest: encoder',
     ])
   })
 
