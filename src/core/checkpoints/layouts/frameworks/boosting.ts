@@ -3,7 +3,7 @@
  * counting from 0; LightGBM's `<model>.snapshot_iter_<N>`, N rounds done, and the model itself. They hold trees, no
  * tensors, and no metric.
  */
-import type { Finding, Meta, MetaValue } from '../../../checkpoint.js'
+import type { Checkpoint, Finding, Meta, MetaValue } from '../../../checkpoint.js'
 import type { FactSource, FileLook, Has, LayoutSpec, Picked, Proof, Question } from '../spec.js'
 import { byteText } from '../../../formats/text/text.js'
 
@@ -55,6 +55,10 @@ const fewTexts = 4
 const freeText =
   /^(?!(?:.*[\W_\d])?(?:latest|checkpoint|readme|licen[cs]e|copying|notice|authors|contributors|credits|changes|changelog|history|news|todo|notes?|install|usage|requirements|constraints|cmakelists|top_level|entry_points|sources|dependency_links|robots|vocab|merges|tokens|labels?|classes|synset|names|words|chars|train|test|val|valid|dev|log|logs|stdout|stderr|out|output|train_log|label_encoder|metrics|results?|scores?|eval|hparams|args|config|params|version|index|list|files?)(?:[\W_\d]|$))[\w+=-]+\.txt$/i
 
+const named =
+  /\.snapshot_iter_\d+$|^[\w.-]*(?:model|lgb|lightgbm|gbm|booster)[\w.-]*\.(?:txt|model|lgb)$|\.(?:lgb|lgbm|gbm|lightgbm|model)$/i
+const namedText = /(?:^|[\W_])(?:iter|round|fold|trees|best|final)[\W_]?\d*\.txt$/i
+
 export const lightgbm: LayoutSpec = {
   id: 'lightgbm',
   title: 'LightGBM',
@@ -62,14 +66,14 @@ export const lightgbm: LayoutSpec = {
   forms: [
     {
       kind: 'file',
-      name: /\.snapshot_iter_\d+$|^[\w.-]*(?:model|lgb|lightgbm|gbm|booster)[\w.-]*\.(?:txt|model|lgb)$|\.(?:lgb|lgbm|gbm|lightgbm|model)$/i,
+      name: named,
       proof: { sure: [trees] },
       facts: roundsInText,
     },
     {
       kind: 'file',
       // A `.txt` may be anything, and there may be thousands: only one with such a name is opened.
-      name: /(?:^|[\W_])(?:iter|round|fold|trees|best|final)[\W_]?\d*\.txt$/i,
+      name: namedText,
       proof: { sure: [trees] },
       facts: roundsInText,
     },
@@ -89,6 +93,21 @@ export const lightgbm: LayoutSpec = {
     },
   ],
   copies: { names: /^(?!.*\.snapshot_iter_\d+$)/, by: ['content'] },
+  together: withoutOtherModels,
+}
+
+/**
+ * A model by a name that tells nothing is a training's last, where it is the only one, or a copy: `credit.txt` and
+ * `churn.txt` are of two.
+ */
+function withoutOtherModels(checkpoints: readonly Checkpoint[], beside: readonly string[]): Checkpoint[] {
+  if (checkpoints.length < 2) return [...checkpoints]
+  const tells = (name: string): boolean =>
+    named.test(name) || namedText.test(name) || beside.some((other) => other.startsWith(`${name}.snapshot_iter_`))
+  const copied = new Set(
+    checkpoints.flatMap(({ name, sameAs }) => (tells(name) && sameAs !== undefined ? [sameAs] : [])),
+  )
+  return checkpoints.filter(({ name, sameAs = '' }) => tells(name) || tells(sameAs) || copied.has(name))
 }
 
 /**

@@ -4,13 +4,12 @@
  * Source: transformers/trainer.py (`_save_checkpoint`, `_save_optimizer_and_scheduler`, `_save_rng_state`),
  * trainer_utils.py.
  */
-import { join } from 'node:path'
 import type { Checkpoint, Part } from '../../../checkpoint.js'
 import type { Unit } from '../engine/unit-paths.js'
-import type { LayoutIo, LayoutSpec } from '../spec.js'
+import type { LayoutSpec } from '../spec.js'
 import { takesLargest } from '../resume-search.js'
+import { isOfPointers } from './git-lfs.js'
 import { bestByState, judgeOfState, tellTrainerState } from './trainer-state.js'
-import { byteText } from '../../../formats/text/text.js'
 
 const numbered = /^checkpoint-(?<step>\d+)$/
 /** With `hub_strategy="checkpoint"` the repository on the Hub has the last one under this name (`_push_from_checkpoint`). */
@@ -122,18 +121,6 @@ function isModelAlone({ entries }: Unit): boolean {
 /** What a kill behind the model has left looks like a model alone; the state has a log, be it an empty one. */
 function lacksAlone({ files, training }: Pick<Checkpoint, 'files' | 'training'>): string | null {
   return training === undefined && !files.some(({ role }) => role === 'resume') ? `no ${stateFile}` : null
-}
-
-/** A clone without its large files, of what somebody gave away under such a name. */
-async function isOfPointers({ path, entries }: Unit, io: LayoutIo): Promise<boolean> {
-  const files = entries.filter(
-    ({ name, kind }) => kind === 'file' && /\.(?:safetensors|bin|pt|pth|h5|msgpack)$/.test(name),
-  )
-  for (const { name } of files) {
-    const head = byteText(await (await io.look(join(path, name))).head())
-    if (!head.startsWith('version https://git-lfs.github.com/spec/')) return false
-  }
-  return files.length > 0
 }
 
 /** transformers 4.36 to 4.38 save into `tmp-checkpoint-…` and rename it (trainer.py, `_save_checkpoint`). */

@@ -6,6 +6,8 @@
  * parameters are written first.
  */
 import type { DirectoryEntry } from '../../../storage/storage.js'
+import type { Checkpoint } from '../../../checkpoint.js'
+import { ofOneSeries } from '../engine/one-series.js'
 import type { FileRule, Form, LayoutSpec, Unit } from '../spec.js'
 
 const files: readonly FileRule[] = [
@@ -44,16 +46,27 @@ export const paddle: LayoutSpec = {
       facts: [{ from: 'name', words: true }],
     },
     {
-      // A model a folder, whatever it is called; folders of many files with numbers are runs.
+      // A model a folder, whatever it is called; folders of many files with numbers are runs, and `model-2.0` is a version.
       ...common,
       kind: 'folder',
-      name: /^(?:[a-z][\w.=-]*?[-_.])?(?:iter(?:ation)?|steps?|epoch|ep|ckpt|checkpoint|model|snapshot|save)[-_=.]?\d+(?:[-_.][\w.=-]*)?$|^(?:best|final|latest|last)(?:[-_](?:model|ckpt|checkpoint))?$|^(?:model|ckpt|checkpoint)[-_](?:best|final|latest|last)$/i,
+      name: /^(?:[a-z][\w.=-]*?[-_.])?(?:iter(?:ation)?|steps?|epoch|ep|ckpt|checkpoint|model|snapshot|save)[-_=.]?\d+(?!\.\d)(?:[-_.][\w.=-]*)?$|^(?:best|final|latest|last)(?:[-_](?:model|ckpt|checkpoint))?$|^(?:model|ckpt|checkpoint)[-_](?:best|final|latest|last)$/i,
       proof: { sure: [{ all: [{ file: /\.pdparams$/ }, { not: { file: numberedParameters } }] }] },
       facts: [{ from: 'name', words: true }],
     },
   ],
   best: /^(?:best(?:[-_](?:model|ckpt|checkpoint))?|(?:model|ckpt|checkpoint)[-_]best)(?:\.pd(?:params|ckpt))?$/,
   copies: { names: /^(?:best_?\w*|final|latest|last)(?:[-_]\w+)?(?:\.pd(?:params|ckpt))?$/, by: ['content'] },
+  together: withoutOtherModels,
+}
+
+const counts = /(?:^|[-_.])(?:iter(?:ation)?|steps?|epoch|ep|ckpt|checkpoint|model|snapshot|save)[-_=.]?\d/i
+
+/** Without folders that are models of several trainings. */
+function withoutOtherModels(checkpoints: readonly Checkpoint[]): Checkpoint[] {
+  const numbered = checkpoints.filter(({ kind, name }) => kind === 'directory' && counts.test(name))
+  const series = new Set(ofOneSeries(numbered, ({ name }) => name, counts))
+  const others = new Set(numbered.filter((one) => !series.has(one)).map(({ name }) => name))
+  return checkpoints.filter(({ name, sameAs }) => !others.has(name) && !others.has(sameAs ?? ''))
 }
 
 function hasOptimizer({ entries }: Unit): boolean {
