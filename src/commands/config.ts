@@ -92,8 +92,7 @@ that has settings here. The files are read whole, and a mistake in them is repor
     const [there] = await this.storage.lstat([path])
     if (there?.ok !== false || there.error.code !== 'not-found') return
     const names = this.args.command === undefined ? commands.map(({ name }) => name) : []
-    const hint =
-      didYouMean(this.args.run, names, (name) => `ckpt config ${name}`) ?? 'these settings will hold there'
+    const hint = didYouMean(this.args.run, names, (name) => `ckpt config ${name}`) ?? 'these settings will hold there'
     this.alert(`${printable(path)}: nothing there yet; ${hint}`)
   }
 
