@@ -13,8 +13,8 @@ import { columnsOfRuns } from '../flags/columns.js'
 /** What completion looks at, and how long. */
 export interface Seen {
   readonly storage: ReadStorage
-  /** The time for a press of Tab is used up: nothing more is sought. */
-  readonly isOver: () => boolean
+  /** Whether the time for a press of Tab is used up, after this many folders were searched: nothing more is sought. */
+  readonly isOver: (searched: number) => boolean
 }
 
 /** Metrics first, then whatever else is a number. */

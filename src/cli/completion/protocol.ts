@@ -7,18 +7,17 @@ import { homedir } from 'node:os'
 import { userStorage } from '../../machine/user-storage.js'
 import { printable } from '../../render/printable.js'
 import { complete, type Completion } from './answer.js'
+import { isTimeOver } from './time-limit.js'
 import type { TypedLine } from './line.js'
 import type { CompletionSpec } from './spec.js'
-
-/** Milliseconds that runs are sought for a press of Tab. */
-const longest = 25
 
 /** Prints the answer. Whatever is wrong, a press of Tab shows no error. */
 export async function answerShell(argv: readonly string[], spec: CompletionSpec): Promise<void> {
   const line = readLine(argv)
   if (line === null) return
+  // Both count from the start of this process.
   const began = performance.now()
-  const isOver = () => performance.now() - began > longest
+  const isOver = (searched: number) => isTimeOver(performance.now(), began, searched)
   const here = { storage: userStorage(() => undefined), folder: process.cwd(), home: homedir(), isOver }
   process.stdout.write(textOf(await complete(line, spec, here)))
 }

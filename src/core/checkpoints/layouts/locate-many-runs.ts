@@ -17,8 +17,8 @@ const mostPlaces = 3
 export interface ManyRunsBounds {
   /** Of what lies in the folder only that whose name begins so is looked at. */
   readonly begun?: string
-  /** Asked between portions: no more are searched. */
-  readonly isOver: () => boolean
+  /** Asked between portions, with how many folders have been searched: no more are. */
+  readonly isOver: (searched: number) => boolean
 }
 
 /**
@@ -43,7 +43,7 @@ export async function* locateManyRuns(
   const places = new Set<string>()
   for (let start = 0, count = atFirst; start < below.length; start += count, count = portion) {
     yield* await locateIn(tree, below.slice(start, start + count), places)
-    if (isOver()) return
+    if (isOver(start + count)) return
   }
 }
 
