@@ -10,7 +10,7 @@ import { configDocument, renderConfig, type ConfigView } from '../render/config.
 import { toJson } from '../render/json.js'
 import { printable } from '../render/printable.js'
 import type { CommandFlags } from '../cli/settings/effective.js'
-import type { DescribedCommand } from '../cli/settings/schema.js'
+import { allCommands } from '../cli/settings/all-commands.js'
 
 export default class Config extends BaseCommand<typeof Config> {
   static override isReader = true
@@ -47,7 +47,7 @@ that has settings here. The files are read whole, and a mistake in them is repor
     const words = this.argv.filter((argument) => !argument.startsWith('-'))
     const [first = ''] = words
     const [there] = await this.storage.lstat([resolve(first)])
-    const commands = await this.allCommands()
+    const commands = await allCommands(this.program)
     const names = commands.map(({ name }) => name)
     const isLeftOut = there?.ok !== true && names.includes(words.join(' '))
     if (isLeftOut) this.argv = ['.', ...this.argv]
@@ -67,7 +67,7 @@ that has settings here. The files are read whole, and a mistake in them is repor
   }
 
   async run(): Promise<void> {
-    const commands = await this.allCommands()
+    const commands = await allCommands(this.program)
     if (this.flags.schema) {
       const { schemaOf } = await import('../cli/settings/schema.js')
       const schema = await schemaOf(commands)
@@ -128,18 +128,6 @@ that has settings here. The files are read whole, and a mistake in them is repor
     )
     const hint = meant ?? hintForSetting(commands, command, word)
     throw new CkptError('usage', `${JSON.stringify(name)} is not a command`, { hint })
-  }
-
-  private async allCommands(): Promise<(DescribedCommand & { readonly isExact: boolean })[]> {
-    const classes = await Promise.all([...this.program.commands.values()].map((load) => load()))
-    const names = [...this.program.commands.keys()].map((id) => id.replaceAll(':', ' '))
-    return classes.map(({ summary, baseFlags, flags, together, isExact }, index) => ({
-      name: names[index] ?? '',
-      summary: summary ?? '',
-      flags: { ...baseFlags, ...flags },
-      together,
-      isExact,
-    }))
   }
 }
 

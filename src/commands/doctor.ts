@@ -7,7 +7,10 @@ import { runArgument, stateFlag } from '../cli/flags/common-flags.js'
 import { NoRunError, refuseAbsent } from '../core/checkpoints/layouts/index.js'
 import { CkptError, type ErrorCode } from '../core/errors.js'
 import { isSound, type Run } from '../core/checkpoint.js'
-import { examine, openRun } from '../core/runs/index.js'
+import { openRun, verifyRun, type Verified } from '../core/runs/index.js'
+import { stateFolderOf } from '../core/changes/state/index.js'
+import { wait } from '../machine/clock.js'
+import { heldForWriting } from '../machine/open-files.js'
 import { fileSystemFacts } from '../machine/file-system-kind.js'
 import { completionSetUp, isShell } from '../cli/completion/scripts.js'
 import { clearCache, codeCache, completionFile, installedAs, mostCached } from '../machine/installation.js'
@@ -51,7 +54,7 @@ Slurm, and the problems of the run, each with the command that mends it. Exit st
     await refuseAbsent(this.storage, path)
     const run = await this.open(path)
     const fileSystem = await fileSystemFacts(this.storage, run === null ? folderAt(path) : dirname(run.path))
-    const problems = run === null ? [] : await this.problemsOf(run)
+    const problems = [...(await this.problemsOfSettings()), ...(run === null ? [] : await this.problemsOf(run))]
     const shell = basename(process.env['SHELL'] ?? '')
     const cleared = this.flags['clear-cache']
     const sizeOf = ({ files }: typeof cache) => (cleared ? 0 : files.reduce((sum, { size }) => sum + size, 0))
@@ -88,13 +91,31 @@ Slurm, and the problems of the run, each with the command that mends it. Exit st
     }
   }
 
+  /** They are among the problems. */
+  protected override tellLeftOut(): void {
+    return
+  }
+
+  private async problemsOfSettings(): Promise<Problem[]> {
+    const problems = this.leftOut.map(({ path, reason, hint }) => ({
+      what: `${path} is left out: ${reason}`,
+      mend: hint,
+    }))
+    if (this.files.length === 0) return problems
+    const { mistakesIn } = await import('../cli/settings/mistakes.js')
+    const { allCommands } = await import('../cli/settings/all-commands.js')
+    const mistakes = await mistakesIn(this.files, await allCommands(this.program))
+    return [...problems, ...mistakes.map(({ message, hint }) => ({ what: message, mend: hint ?? 'correct it there' }))]
+  }
+
   private async problemsOf(run: Run): Promise<Problem[]> {
-    const checked = await this.long('checking', (options) =>
-      examine(this.storage, run.checkpoints, run.checkpoints, 'quick', options),
-    )
-    const damaged = checked.filter((one) => !isSound(one))
+    const { checkpoints, leftovers, writing } = await this.verified(run)
+    const damaged = checkpoints.filter((one) => !isSound(one) && !writing.has(one.path))
     const at = quoteWord(run.path)
-    const problems: Problem[] = []
+    const problems: Problem[] = leftovers.map(({ name, reason }) => ({
+      what: `${name}: ${reason}`,
+      mend: `ckpt verify ${at}`,
+    }))
     if (damaged.length > 0) {
       const names = damaged.slice(0, 3).map(({ name }) => name)
       const more = damaged.length > names.length ? `, and ${damaged.length - names.length} more` : ''
@@ -106,6 +127,14 @@ Slurm, and the problems of the run, each with the command that mends it. Exit st
       problems.push({ what, mend: `ckpt list ${at} --state ~/.local/state/ckpt` })
     }
     return problems
+  }
+
+  /** As `ckpt verify` does it. */
+  private async verified(run: Run): Promise<Verified> {
+    const state = await stateFolderOf(this.storage, run.path, this.flags.state)
+    const again = { now: this.now(), wait, stateDirectory: this.flags.state, writers: { holding: heldForWriting } }
+    const request = { which: null, level: 'quick' as const, state, again }
+    return this.long('checking', (options) => verifyRun(this.storage, run, request, options))
   }
 }
 

@@ -47,7 +47,7 @@ here, would free. Nothing is changed and no file is opened.`
   async run(): Promise<void> {
     const root = resolve(this.args.root)
     const rows = await this.sumUp(root, await this.policy())
-    if (rows.length === 0) throw noRunBelow([root])
+    if (rows.length === 0) throw noRunBelow([root], this.flags)
     for (const text of warningsOfRuns(this.warned)) this.alert(text)
     rows.sort((a, b) => totalUse(b.use) - totalUse(a.use))
     const unread = rows.flatMap(({ use }) => use.unread)

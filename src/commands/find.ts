@@ -111,7 +111,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     const inOrder = this.flags.recursive && order === undefined ? byRecencyAcross(selected) : selected
     const ranked = rank(inOrder, order, this.now())
     this.tellOfUnknown(query, order, ordered, ranked)
-    if (ranked.length === 0) throw nothingFound(path, ordered.length, query, this.flags.recursive)
+    if (ranked.length === 0) throw nothingFound(path, ordered.length, query, this.flags)
     await this.print(path, await this.takeSound(ranked, ordered))
   }
 
@@ -155,7 +155,7 @@ Exit status 3 when nothing matches, 4 when nothing that matches is whole.`
     for (const warning of new Set(unknown)) this.alert(warning)
     if (process.exitCode === exitStatusOf.partial)
       throw new CkptError('damaged', `no run below ${path} has one that is whole`)
-    throw nothingFound(path, count, query, true)
+    throw nothingFound(path, count, query, this.flags)
   }
 
   /** What the framework says of its own best, where that is not what people think. */
@@ -280,6 +280,11 @@ function readOrder(
   return selector === 'best' ? (order ?? bestOrder(checkpoints, selected)) : order
 }
 
-function nothingFound(path: string, count: number, query: Query, isOfMany: boolean): CkptError {
-  return count === 0 ? noRunBelow([path]) : noMatch(path, count, query, isOfMany)
+function nothingFound(
+  path: string,
+  count: number,
+  query: Query,
+  { recursive, exclude }: { readonly recursive: boolean; readonly exclude?: readonly string[] | undefined },
+): CkptError {
+  return count === 0 ? noRunBelow([path], { exclude }) : noMatch(path, count, query, recursive)
 }

@@ -99,7 +99,7 @@ somebody else's is left alone and listed, with exit status 6. docs/many-runs.md 
     const { choices } = this
     const plans = await this.plan(root, choices)
     const found = plans.planned.length + plans.leftAlone.length
-    if (found + this.touched === 0) throw noRunBelow([root])
+    if (found + this.touched === 0) throw noRunBelow([root], this.flags)
     if (this.touched > 0) {
       const younger = `${plural(this.touched, 'run')} touched within ${this.flags['older-than']}`
       this.note(found === 0 ? `nothing to do: ${younger}` : younger)

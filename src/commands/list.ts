@@ -124,10 +124,10 @@ when a checkpoint cannot be read (permission, device, server), 4 when none can.`
     const runs = this.flags.recursive
       ? await this.search(path, query)
       : [await openRun(this.reading, path, stateLocation)]
-    if (runs.length === 0) throw noRunBelow([path])
+    if (runs.length === 0) throw noRunBelow([path], this.flags)
     const views = await this.views(runs, query)
     for (const text of this.warnings()) this.alert(text)
-    this.judgeNames(path, query)
+    await this.judgeNames(path, query)
     const [first] = views
     const document = this.flags.recursive ? { runs: views.map(runOfManyDocument) } : first && checkpointsOf(first)
     if (views.every(({ matching }) => matching === 0)) {
@@ -203,10 +203,10 @@ when a checkpoint cannot be read (permission, device, server), 4 when none can.`
   }
 
   /** What no checkpoint of any run has: of a column, or of the order of the rows, a slip. */
-  private judgeNames(path: string, query: Query): void {
+  private async judgeNames(path: string, query: Query): Promise<void> {
     const inQuery = namesInQuery(query)
     const unknown = unknownInAll(this.unknown).filter(({ name }) => !inQuery.includes(name))
-    refuseUnknown(unknown, path)
+    await refuseUnknown(unknown, { root: path, flags: this.flags, positions: this.positions })
     for (const one of unknown) this.alert(describeUnknownKey(one))
   }
 

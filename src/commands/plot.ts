@@ -190,7 +190,7 @@ missing or NaN is a gap.`
         : [await openRun(this.storage, path, stateLocation)]
       runs.push(...opened)
     }
-    if (runs.length === 0) throw noRunBelow(paths)
+    if (runs.length === 0) throw noRunBelow(paths, this.flags)
     return runs
   }
 

@@ -363,7 +363,7 @@ not be removed, a space target is missed, or a checkpoint could not be read: it 
     const view = { root, output: this.output, all: this.flags.all, now: this.now() }
     const plans = written === null ? await this.planMany(root) : await this.planAgain(written)
     if (plans.planned.length + plans.leftAlone.length === 0) {
-      throw noRunBelow([root])
+      throw noRunBelow([root], this.flags)
     }
     for (const warning of describeWarnings(plans.planned, view)) this.alert(warning)
     const document = manyDocument(plans, null)

@@ -238,7 +238,7 @@ checkpoints appear, until Ctrl-C. It is read only. Another --host wants a --toke
         : [await openRun(storage, path, options)]
       for (const run of opened) runs.set(run.path, run)
     }
-    if (runs.size === 0 && (earlier === undefined || earlier.runs.size === 0)) throw noRunBelow(this.paths)
+    if (runs.size === 0 && (earlier === undefined || earlier.runs.size === 0)) throw noRunBelow(this.paths, this.flags)
     return [...runs.values()]
   }
 

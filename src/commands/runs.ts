@@ -67,13 +67,13 @@ status is then 6. Exit status 3 when there is no run, or none that matches.`
     const root = resolve(this.args.root)
     const query = await readQuery(this.flags)
     const found = await this.summarise(root, query)
-    if (found.length === 0) throw noRunBelow([root], this.unreadable.length)
+    if (found.length === 0)
+      throw noRunBelow([root], { unreadable: this.unreadable.length, exclude: this.flags.exclude })
     const unknown = unknownInAll(found.map((one) => one.unknown))
     const inQuery = namesInQuery(query)
-    refuseUnknown(
+    await refuseUnknown(
       unknown.filter(({ name }) => !inQuery.includes(name)),
-      root,
-      columnsOfRuns,
+      { root, columns: columnsOfRuns, flags: this.flags, positions: this.positions },
     )
     for (const one of unknown) this.alert(describeUnknownKey(one))
     const slips = found.map(({ path, contradictions }) => ({ path, warnings: contradictions }))

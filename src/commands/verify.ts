@@ -17,6 +17,7 @@ import {
   verifyRun,
   type Verified,
 } from '../core/runs/index.js'
+import { noRunBelow } from '../cli/flags/query.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
 import { recursiveFlag, severalNamed, stateFlag, walkFlags } from '../cli/flags/common-flags.js'
 import { withVerifyHooks } from '../cli/file-hooks.js'
@@ -153,7 +154,7 @@ names is not a checkpoint. docs/health.md says what is checked, and every messag
         searchRuns(this.storage, path, { ...stateLocation, ...walking }),
       )
       this.reading = storage
-      if (runs.length === 0) throw new CkptError('not-found', `no run in ${path} or below it`)
+      if (runs.length === 0) throw noRunBelow([path], this.flags)
       return runs.map((run) => ({ run, which: null }))
     }
     // A folder of weights is not a run, and is graded all the same.

@@ -24,6 +24,33 @@ describe('ckpt doctor', () => {
     expect(stdout).toContain(`ckpt verify ${run}`)
   })
 
+  it('tells mistakes in settings of every command, with their places', async () => {
+    const run = makeRun(epochs(2))
+    const file = join(run, 'ckpt.yaml')
+    writeFileSync(file, 'prune: {kep: 2}\nlist: {limit: many}\n')
+    const { status, stdout } = await ckpt(['doctor', run])
+    expect(stdout).toContain(`problem: ${file}:1:9: "kep" is not a flag of prune\n  did you mean keep?`)
+    expect(stdout).toContain(`problem: ${file}:2:15: --limit takes a whole number, not many`)
+    expect(status).toBe(4)
+    writeFileSync(file, 'prun: {keep: 2}\n')
+    const leftOut = await ckpt(['doctor', run])
+    expect(leftOut.stdout).toMatch(
+      /problem: .*ckpt\.yaml is left out: line 1, column 1: "prun".*\n {2}did you mean prune or run\?/,
+    )
+    expect(leftOut.status).toBe(4)
+  })
+
+  it('says what verify says of what saves left behind', async () => {
+    const run = makeRun(epochs(2))
+    mkdirSync(join(run, 'CKPT+without'))
+    writeFileSync(join(run, 'CKPT+without', 'model.ckpt'), 'x')
+    const { stdout: said } = await ckpt(['verify', run])
+    const { status, stdout } = await ckpt(['doctor', run])
+    expect(said).toContain('CKPT+without')
+    expect(stdout).toMatch(/problem: CKPT\+without: .*\n {2}ckpt verify /)
+    expect(status).toBe(4)
+  })
+
   it('says where completion is set up, and else how', async () => {
     const home = temporaryDirectory()
     const look = async () => (await ckpt(['doctor', home], { env: { HOME: home, SHELL: '/bin/bash' } })).stdout

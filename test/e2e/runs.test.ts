@@ -286,3 +286,15 @@ describe('ckpt du', () => {
     expect(stdout).toMatch(/to remove: 2 checkpoints, 5\S+ kB; frees \S+ k?B, as files have other names, or holes/)
   })
 })
+
+it('a search in which --exclude leaves out all that there is names it', async () => {
+  const root = join(makeRun(epochs(2)), '..')
+  for (const command of [['runs'], ['list', '-r'], ['find', '-r'], ['verify', '-r'], ['du']]) {
+    const { status, stderr } = await ckpt([...command, root, '--exclude', '*'])
+    expect([status, stderr]).toEqual([
+      3,
+      expect.stringContaining(`no run in ${root} or below it, searched with --exclude '*'`),
+    ])
+    expect(stderr).toContain("hint: see what is there without --exclude '*'")
+  }
+})

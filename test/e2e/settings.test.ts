@@ -368,3 +368,32 @@ describe('a ckpt.yaml that somebody else may have written', () => {
     return { XDG_CONFIG_HOME: config }
   }
 })
+
+describe('a mistake in ckpt.yaml', () => {
+  it.each([
+    ['list: {columns: "name,nosuch"}\n', ['list'], 'ckpt.yaml:1:8: no checkpoint has "nosuch"', 'ckpt show'],
+    ['list:\n  sort: los\n', ['list'], 'ckpt.yaml:2:3: no checkpoint has "los"', 'did you mean "loss"?'],
+    ['runs:\n  columns: nosuch\n', ['runs'], 'ckpt.yaml:2:3: no checkpoint has "nosuch"', 'ckpt show'],
+    [
+      'prune: {keep: -1}\n',
+      ['prune', '--dry-run'],
+      'ckpt.yaml:1:15: --keep takes a whole number from 0 up',
+      '--keep 2',
+    ],
+    ['prune: {keep: 1, yes: maybe}\n', ['prune'], 'ckpt.yaml:1:23: yes is true or false', 'yes: true'],
+    ['hooks: {after-prun: x}\n', ['prune', '--keep', '1', '--dry-run'], 'ckpt.yaml:1:8: hooks is a list', 'hooks: [{'],
+    ['hooks: [{kye: a, load: b}]\n', ['prune', '--keep', '1', '--dry-run'], 'ckpt.yaml:1:10: "kye"', 'key?'],
+  ])('is told with its place and the next step: %j', async (text, [command = '', ...flags], message, hint) => {
+    const { run } = withSettings(text)
+    const { status, stderr } = await ckpt([command, run, ...flags])
+    expect(stderr).toContain(message)
+    expect(stderr).toContain(hint)
+    expect(status).toBe(2)
+  })
+
+  it('is no mistake of the file where the column was typed', async () => {
+    const { run } = withSettings('list: {columns: name}\n')
+    const { status, stderr } = await ckpt(['list', run, '--columns', 'nosuch'])
+    expect([status, stderr]).toEqual([2, expect.not.stringContaining('ckpt.yaml')])
+  })
+})

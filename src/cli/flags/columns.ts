@@ -1,5 +1,6 @@
 /** `--columns`: the columns by name, or what is added to and taken from those that there would be. */
 import { CkptError } from '../../core/errors.js'
+import type { FilePosition } from '../../core/formats/yaml/config-yaml.js'
 import { nearestNames } from '../../core/nearest.js'
 import { builtInNames, describeUnknownKey, meant, type UnknownKey } from '../../core/choosing/selection/index.js'
 import { quoteWord } from '../../core/formats/text/shell-words.js'
@@ -65,15 +66,26 @@ export function changedColumns(
   return [...kept.slice(0, at), ...added, ...kept.slice(at)]
 }
 
-/**
- * A column, or a key to sort by, that no checkpoint has is a slip. Throws CkptError `usage` for the first of them;
- * `columns` may have been meant, too.
- */
-export function refuseUnknown(unknown: readonly UnknownKey[], root: string, columns: readonly string[] = []): void {
+export interface NamesAsked {
+  /** The folder that was asked about. */
+  readonly root: string
+  /** Names beside the keys that may have been meant. */
+  readonly columns?: readonly string[]
+  readonly flags: { readonly columns?: string | undefined; readonly sort?: string | undefined }
+  /** Of the flags that a file of settings has set. */
+  readonly positions: ReadonlyMap<string, FilePosition>
+}
+
+/** A column, or a key to sort by, that no checkpoint has is a slip. Throws CkptError `usage` for the first of them. */
+export async function refuseUnknown(unknown: readonly UnknownKey[], asked: NamesAsked): Promise<void> {
   const slip = unknown.find(({ name, elsewhere }) => elsewhere !== true && !builtInNames.includes(name))
   if (slip === undefined) return
-  const { name, nearest = nearestNames(name, columns) } = slip
-  throw new CkptError('usage', describeUnknownKey({ name }), {
-    hint: nearest.length === 0 ? `see what there is: ckpt show ${quoteWord(root)}` : meant(nearest),
+  const { name, nearest = nearestNames(name, asked.columns ?? []) } = slip
+  const error = new CkptError('usage', describeUnknownKey({ name }), {
+    hint: nearest.length === 0 ? `see what there is: ckpt show ${quoteWord(asked.root)}` : meant(nearest),
   })
+  const position = asked.positions.get(asked.flags.columns?.includes(name) === true ? 'columns' : 'sort')
+  if (position === undefined) throw error
+  const { atPosition } = await import('../../core/formats/yaml/config-yaml.js')
+  throw atPosition(position, error)
 }

@@ -1,7 +1,7 @@
 /** Turns the selection and policy flags into the queries and policies of core. */
 import { CkptError } from '../../core/errors.js'
 import { parseExpression } from '../../core/choosing/expression/index.js'
-import { parseAge, parseAmount, parseBytes, rules, type Rule } from '../../core/choosing/retention/index.js'
+import { checkKeep, parseAge, parseAmount, parseBytes, rules, type Rule } from '../../core/choosing/retention/index.js'
 import { quoteWord } from '../../core/formats/text/shell-words.js'
 import { describeNoMatch, type PruneRequest, type Query } from '../../core/runs/index.js'
 import { describeOrder, type Criterion, type Order } from '../../core/choosing/selection/index.js'
@@ -62,11 +62,23 @@ export function onlyOrder(query: Query): Order | undefined {
   return query.orders[0]
 }
 
-/** The error for no run below any of `roots`; `unreadable` folders there could not be searched. */
-export function noRunBelow(roots: readonly string[], unreadable = 0): CkptError {
+export interface Searched {
+  /** Folders that could not be searched. */
+  readonly unreadable?: number
+  /** What `--exclude` names. */
+  readonly exclude?: readonly string[] | undefined
+}
+
+/** The error for no run below any of `roots`. */
+export function noRunBelow(roots: readonly string[], { unreadable = 0, exclude = [] }: Searched = {}): CkptError {
   const named = roots.map(printable).join(', ')
-  const message = `no run in ${named} or below ${roots.length === 1 ? 'it' : 'them'}`
-  if (unreadable === 0) return new CkptError('not-found', message, { hint: whatRunsAre })
+  const left = exclude.map((pattern) => ` --exclude ${quoteWord(pattern)}`).join('')
+  const without = left === '' ? '' : `, searched with${printable(left)}`
+  const message = `no run in ${named} or below ${roots.length === 1 ? 'it' : 'them'}${without}`
+  if (unreadable === 0) {
+    const hint = left === '' ? whatRunsAre : `see what is there without${printable(left)}`
+    return new CkptError('not-found', message, { hint })
+  }
   return new CkptError('partial', `${message}, but ${plural(unreadable, 'folder')} there could not be read`, {
     hint: `see which: find ${roots.map(quoteWord).join(' ')} -type d ! -readable`,
   })
@@ -93,6 +105,7 @@ export interface PolicyFlags extends SelectionFlags {
 /** What a prune is to do, from `policyFlags` and `selectionFlags`. Throws CkptError `usage` and `bad-expression`. */
 export async function readPolicy(flags: PolicyFlags): Promise<PruneRequest> {
   const { 'older-than': olderThan, 'max-total': maxTotal, 'min-free': minFree } = flags
+  checkKeep(flags.keep)
   return {
     query: await readQuery(flags),
     keep: flags.keep,

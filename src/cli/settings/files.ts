@@ -66,6 +66,7 @@ async function parseSettings(
   const read = async (path: string, way: Way) => {
     const config = parseConfig(await readConfig(storage, way.real, way), path, names, library, folderOf(way))
     if (config.hooks !== null && way.hooksDoubt !== null) return way.hooksDoubt
+    await refuseMistakenHooks(config)
     return { config, named: await readTrust(config, path === ownFile()) }
   }
   let trusted = { folders: [] as readonly string[], group: false }
@@ -103,6 +104,13 @@ async function whyLeftOut(error: unknown, { unreadable, mistaken }: Leniency): P
     return { reason: reasonOf(error), hint: 'see what it is, then correct it or move it away' }
   }
   throw error
+}
+
+/** For commands that run none, too: a mistake is told before the hook is needed. */
+async function refuseMistakenHooks({ yaml, hooks, folder }: ParsedConfig): Promise<void> {
+  if (hooks === null) return
+  const { parseHooks } = await import('../../core/jobs/hooks/index.js')
+  parseHooks(yaml, hooks, folder)
 }
 
 async function readTrust({ trust }: ParsedConfig, isOwn: boolean) {

@@ -21,7 +21,10 @@ export function isSettable(name: string): boolean {
 export async function readEntry(entry: SettingEntry, definition: FlagDefinition): Promise<unknown> {
   if (definition.type === 'boolean') return readSwitch(entry) ? true : null
   if (entry.isList && definition.multiple !== true) {
-    throw new ConfigError(entry.position, `${entry.key} takes one value, and here is a list of ${entry.values.length}`)
+    const message = `${entry.key} takes one value, and here is a list of ${entry.values.length}`
+    throw new ConfigError(entry.position, message, {
+      hint: `name one: ${entry.key}: ${entry.values[0]?.text ?? 'VALUE'}`,
+    })
   }
   const found: unknown[] = []
   for (const value of entry.values) found.push(await readValue(entry, value, definition))
@@ -32,7 +35,10 @@ export async function readEntry(entry: SettingEntry, definition: FlagDefinition)
 
 function readSwitch({ key, values: [value], position, isList }: SettingEntry): boolean {
   const isOn = isList ? null : (value?.boolean ?? null)
-  if (isOn === null) throw new ConfigError(value?.position ?? position, `${key} is true or false`)
+  if (isOn === null)
+    throw new ConfigError(value?.position ?? position, `${key} is true or false`, {
+      hint: `${key}: true, or leave the line out`,
+    })
   return isOn
 }
 

@@ -44,11 +44,16 @@ export interface Policy {
   readonly allowEmpty?: boolean
 }
 
+/** Throws CkptError `usage` for a number that cannot be meant. */
+export function checkKeep(keep: number | undefined): void {
+  if (keep !== undefined && !(Number.isSafeInteger(keep) && keep >= 0))
+    throw new CkptError('usage', `--keep takes a whole number from 0 up, not ${keep}`, { hint: '--keep 2' })
+}
+
 /** Throws CkptError `usage` for numbers that cannot be meant, `refused` for a policy that names nothing. */
 export function checkPolicy(policy: Policy): void {
   const { keep, olderThan, space } = policy
-  if (keep !== undefined && !(Number.isSafeInteger(keep) && keep >= 0))
-    throw new CkptError('usage', `--keep takes a whole number from 0 up, not ${keep}`, { hint: '--keep 2' })
+  checkKeep(keep)
   if (olderThan !== undefined && !(olderThan >= 0))
     throw new CkptError('usage', `--older-than takes a duration, not ${olderThan}`, { hint: '--older-than 2d' })
   for (const bytes of [space?.maxTotal, space?.minFree?.bytes]) {

@@ -16,7 +16,8 @@ const allPlaceholders = [...new Set(Object.values(placeholdersOf).flat())]
 /** What stands behind `hooks:`, in the file's order; `folder` is where they run, else beside it. Throws ConfigError. */
 export function parseHooks(yaml: YamlText, node: Node | null, folder?: HookFolder): Hook[] {
   const items = node === null ? [] : yaml.itemsOf(node)
-  if (items === null) throw new ConfigError(yaml.positionOf(node), 'hooks is a list', { hint: example })
+  if (items === null)
+    throw new ConfigError(yaml.positionOf(node), 'hooks is a list', { hint: `for example ${example}` })
   const hooks = items.map((item) => parseHook(yaml, item, item ?? node, folder))
   refuseTwice(hooks)
   return hooks
