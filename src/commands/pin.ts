@@ -3,14 +3,15 @@ import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { byRun, type Named } from '../core/runs/opening/checkpoint-arguments.js'
-import { isSound } from '../core/checkpoint.js'
+import { isSound, type Checkpoint } from '../core/checkpoint.js'
 import { parseAge } from '../core/choosing/retention/index.js'
-import { bestOrder, rank, type Order } from '../core/choosing/selection/index.js'
+import { bestOrder, describeOrder, metricOrders, rank, type Order } from '../core/choosing/selection/index.js'
 import { CkptError } from '../core/errors.js'
 import { arrange, openCheckpoint, openRun, pin } from '../core/runs/index.js'
 import { noMatch } from '../cli/flags/query.js'
 import type { Pin } from '../core/changes/state/index.js'
 import { checkpointsArgument, stateFlag, waitFlag } from '../cli/flags/common-flags.js'
+import { quoteWord } from '../core/formats/text/shell-words.js'
 import { printable } from '../render/printable.js'
 import { baseOf } from '../machine/working-folder.js'
 
@@ -88,9 +89,24 @@ alone: nothing in the checkpoint's folder changes, and the framework knows nothi
     const query = { orders: typed === undefined ? [] : [typed], where: [] }
     const { ordered, warnings } = await arrange(this.storage, run.checkpoints, query, this.now())
     for (const warning of warnings) this.alert(warning)
-    const best = rank(ordered, typed ?? bestOrder(ordered), this.now()).find(isSound)
+    const best = rank(ordered, typed ?? orderOfBest(ordered, argument), this.now()).find(isSound)
     if (best === undefined) throw noMatch(run.path, ordered.length, query)
     return { run: run.path, found: best.name }
+  }
+}
+
+/** Throws CkptError `usage` where several metrics or none could be meant, with a command to type. */
+function orderOfBest(ordered: readonly Checkpoint[], argument: string): Order {
+  try {
+    return bestOrder(ordered)
+  } catch (error) {
+    const [first] = metricOrders(ordered)
+    if (!(error instanceof CkptError) || first === undefined) throw error
+    const example = `ckpt pin ${quoteWord(argument)} --best ${describeOrder(first)}`
+    throw new CkptError('usage', error.message, {
+      hint: `${error.hint ?? 'name one'}; as in: ${example}`,
+      cause: error,
+    })
   }
 }
 

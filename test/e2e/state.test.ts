@@ -65,6 +65,17 @@ describe('a pin', () => {
     expect(remembered(run)).toEqual(['journal.jsonl'])
   })
 
+  it('of the best by several metrics names them, and a command to type', async () => {
+    const run = makeRun({
+      'CKPT+a': { 'CKPT.yaml': 'loss: 1\nWER: 2\n', 'model.ckpt': 'm' },
+      'CKPT+b': { 'CKPT.yaml': 'loss: 2\nWER: 1\n', 'model.ckpt': 'm' },
+    })
+    const { status, stderr } = await ckpt(['pin', run, '--best'])
+    expect(status).toBe(2)
+    expect(stderr).toContain('There are 2 metrics: loss, WER')
+    expect(stderr).toContain(`name one: --min loss, --min WER; as in: ckpt pin ${run} --best --min loss`)
+  })
+
   it('of a checkpoint that is gone is reported once, and holds again when it is back', async () => {
     const run = makeRun(epochs(3))
     const [oldest = ''] = namesIn(run)
