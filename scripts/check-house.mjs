@@ -15,8 +15,8 @@ const imports = new Map(files.map((file) => [file, importsOf(file)]))
 
 function importsOf(file) {
   const text = readFileSync(join(source, file), 'utf8')
-  const specifiers = [...text.matchAll(/\b(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map((match) => match[1])
-  return specifiers.map((name) => join(dirname(file), name).replace(/\.js$/, '.ts'))
+  const specifiers = text.matchAll(/\b(?:from|import)\s*\(?\s*(['"`])(\.[^'"`]+)\1/g)
+  return [...specifiers].map(([, , name]) => join(dirname(file), name).replace(/\.js$/, '.ts'))
 }
 
 const mistakes = files

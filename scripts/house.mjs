@@ -4,8 +4,9 @@
  */
 import { dirname, join, relative, sep } from 'node:path'
 
-/** What everything may use: types and errors at core's ground. */
+/** What everything may use: types and errors at core's ground, which has these files alone. */
 const ground = 'core'
+const groundFiles = ['checkpoint.ts', 'errors.ts', 'grouped.ts', 'nearest.ts']
 const wings = ['pretrain', 'jobs', 'runs', 'choosing', 'checkpoints', 'changes', 'tensors', 'storage', 'formats']
 const allOfCore = [ground, ...wings.map((wing) => `core/${wing}`)]
 const below = (...names) => [ground, ...names.map((name) => `core/${name}`)]
@@ -39,7 +40,7 @@ export function placeOf(path) {
   if (parts.length === 1) return null
   const inner = `${parts[0]}/${parts[1]}`
   if (inner in mayImport) return inner
-  if (parts[0] === ground && parts.length > 2) return null
+  if (parts[0] === ground && (parts.length > 2 || !groundFiles.includes(parts[1]))) return null
   return parts[0] in mayImport ? parts[0] : null
 }
 
@@ -50,22 +51,37 @@ export function refusal(from, to) {
   return `${here} may import ${mayImport[here].join(', ') || 'nothing'}, and not ${there} (docs/design.md §2)`
 }
 
-/** ESLint's rule of that order, for static and dynamic imports. */
+/** The file that an import names, of types and dynamic ones too; null where it is put together while the program runs. */
+function namedBy({ source, argument }) {
+  const name = source ?? argument?.literal
+  if (name?.type === 'TemplateLiteral' && name.expressions.length === 0) return name.quasis[0].value.cooked
+  return typeof name?.value === 'string' ? name.value : null
+}
+
+/** ESLint's rule of that order, for static and dynamic imports, and for types that are named by their file. */
 export const orderRule = {
   meta: { type: 'problem', schema: [] },
   create(context) {
     const source = join(context.cwd, 'src')
-    const check = ({ source: name }) => {
-      if (typeof name?.value !== 'string' || !name.value.startsWith('.')) return
-      const to = relative(source, join(dirname(context.filename), name.value)).replace(/\.js$/, '.ts')
+    const check = (node) => {
+      const name = namedBy(node)
+      if (name === null && node.type === 'ImportExpression') {
+        context.report({
+          node,
+          message: 'an import names its file as a text, so that the order of the house holds for it',
+        })
+      }
+      if (name === null || !name.startsWith('.')) return
+      const to = relative(source, join(dirname(context.filename), name)).replace(/\.js$/, '.ts')
       const message = refusal(relative(source, context.filename), to)
-      if (message !== null) context.report({ node: name, message })
+      if (message !== null) context.report({ node, message })
     }
     return {
       ImportDeclaration: check,
       ExportNamedDeclaration: check,
       ExportAllDeclaration: check,
       ImportExpression: check,
+      TSImportType: check,
     }
   },
 }

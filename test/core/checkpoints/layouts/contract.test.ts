@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -16,7 +17,9 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { Checkpoint } from '../../../../src/core/checkpoint.js'
 import { CkptError } from '../../../../src/core/errors.js'
+import { checkHealth } from '../../../../src/core/checkpoints/health/index.js'
 import { findRuns, loadRun, locateRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { scanSpecs } from '../../../../src/core/checkpoints/layouts/engine/scan-specs.js'
 import { knownSpecs } from '../../../../src/core/checkpoints/layouts/registry.js'
@@ -168,6 +171,50 @@ describe.each(Object.entries(experiments))('a run of %s', (_, experiment) => {
     },
   )
 
+  it.each([
+    ['an empty folder', 0o755],
+    ['a folder that may not be listed', 0],
+  ])('keeps its other checkpoints with %s in place of the first', async (_, mode) => {
+    const root = copy()
+    const before = (await findRuns(localStorage(), root)).flatMap(({ checkpoints }) => checkpoints)
+    const [first] = before
+    if (first === undefined) throw new Error('no checkpoint was found')
+    const isOther = ({ path, sameAs }: Checkpoint) => !`${path}/`.startsWith(`${first.path}/`) && sameAs !== first.name
+    const aside = join(dirname(root), 'aside')
+    const isThere = existsSync(first.path)
+    if (isThere) renameSync(first.path, aside)
+    mkdirSync(first.path, { mode })
+    const found = await asUser(() => namesIn(root))
+    rmdirSync(first.path)
+    if (isThere) renameSync(aside, first.path)
+    expect(found).toEqual(expect.arrayContaining(before.filter(isOther).map(({ path }) => path)))
+  })
+
+  it.each(['a pipe', 'a dangling link', 'a file of 0 bytes'])(
+    'is not whole with %s in place of a file of weights',
+    async (name) => {
+      const root = copy()
+      const [first] = (await findRuns(localStorage(), root)).flatMap(({ checkpoints }) => checkpoints)
+      const weights = first?.files.filter(({ role }) => role === 'weights' || role === 'all') ?? []
+      for (const { path } of weights.filter((one) => lstatSync(one.path).isFile()).slice(0, 3)) {
+        const aside = join(dirname(root), 'aside')
+        const content = readFileSync(path)
+        renameSync(path, aside)
+        replacements[name]?.(path, content)
+        const again = (await findRuns(localStorage(), root)).flatMap(({ checkpoints }) => checkpoints)
+        const graded = await checkHealth(
+          localStorage(),
+          again,
+          again.filter((one) => one.path === first?.path),
+          'quick',
+        )
+        rmSync(path, { recursive: true })
+        renameSync(aside, path)
+        expect(graded.map(({ health }) => [path, health.grade])).not.toEqual([[path, 'whole']])
+      }
+    },
+  )
+
   it('is the same among hostile names', async () => {
     const root = copy()
     const [run] = await findRuns(localStorage(), root)
@@ -222,10 +269,10 @@ describe.each(Object.entries(experiments))('a run of %s', (_, experiment) => {
       expect(await asked(path, knownSpecs(), more)).toEqual(await asked(path, knownSpecs()))
     }
   })
+})
 
-  it('whose folder is empty has no checkpoints', async () => {
-    expect(await namesIn(makeFolder())).toEqual([])
-  })
+it('an empty folder has no checkpoints', async () => {
+  expect(await namesIn(makeFolder())).toEqual([])
 })
 
 it('a folder of a hundred thousand names is listed once, and nothing in it is read that no layout knows', async () => {
