@@ -5,7 +5,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { runArgument, stateFlag } from '../cli/flags/common-flags.js'
 import { NoRunError, refuseAbsent } from '../core/checkpoints/layouts/index.js'
-import { CkptError, type ErrorCode } from '../core/errors.js'
+import { CkptError, exitStatusOf, type ErrorCode } from '../core/errors.js'
 import { isSound, type Run } from '../core/checkpoint.js'
 import { openRun, verifyRun, type Verified } from '../core/runs/index.js'
 import { stateFolderOf } from '../core/changes/state/index.js'
@@ -73,7 +73,7 @@ Slurm, and the problems of the run, each with the command that mends it. Exit st
     }
     const completion = describeCompletion(shell, document.completionIn)
     this.answer(document, () => renderDiagnosis(document, { run, unopened: this.unopened, completion }))
-    if (problems.length > 0) process.exitCode = 4
+    if (problems.length > 0) process.exitCode = exitStatusOf.damaged
   }
 
   /** Why there is none, for people, where it is not for lack of checkpoints. */

@@ -206,16 +206,28 @@ function headOfAll(view: ScreenView, paint: Paint): string[] {
   ]
 }
 
-/** Where something happened last first. */
-function tableOfAll({ root, runs, now, columns, unicode }: ScreenView, paint: Paint): ScreenTable {
+/** The run with the newest checkpoint comes first. */
+function tableOfAll(view: ScreenView, paint: Paint): ScreenTable {
+  const { runs, columns: width } = view
   if (runs.length === 0) return { lines: [], columnsHidden: 0 }
-  const newestOf = ({ ordered: [newest] }: WatchedRun): Checkpoint | undefined => newest
-  const timeOfRun = (run: WatchedRun) => {
-    const newest = newestOf(run)
-    return newest === undefined ? null : timeOf(newest)
-  }
   const sorted = [...runs].sort((a, b) => (timeOfRun(b) ?? -Infinity) - (timeOfRun(a) ?? -Infinity) || 0)
-  const all: Column<WatchedRun>[] = [
+  const all = columnsOfAll(view, paint)
+  return {
+    lines: renderLines(all, sorted, { width, paint }),
+    columnsHidden: hiddenBy(all, sorted, width).columns,
+  }
+}
+
+const newestOf = ({ ordered: [newest] }: WatchedRun): Checkpoint | undefined => newest
+
+/** Unix seconds of its newest checkpoint; null where none is known. */
+function timeOfRun(run: WatchedRun): number | null {
+  const newest = newestOf(run)
+  return newest === undefined ? null : timeOf(newest)
+}
+
+function columnsOfAll({ root, now, unicode }: ScreenView, paint: Paint): Column<WatchedRun>[] {
+  return [
     { title: 'RUN', shortens: true, cell: ({ path }) => printable(relative(root, path) || '.') },
     { title: 'CKPTS', align: 'right', leaves: 3, cell: ({ ordered }) => String(ordered.length) },
     {
@@ -252,8 +264,4 @@ function tableOfAll({ root, runs, now, columns, unicode }: ScreenView, paint: Pa
       paint: ({ job }, text) => (job === null ? text : paintJob(job, text, paint)),
     },
   ]
-  return {
-    lines: renderLines(all, sorted, { width: columns, paint }),
-    columnsHidden: hiddenBy(all, sorted, columns).columns,
-  }
 }

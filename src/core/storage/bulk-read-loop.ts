@@ -29,7 +29,7 @@ export interface SweepTools {
 }
 
 export interface SweepSteps {
-  /** Reads one block, of the next task where one has ended; the count of its bytes, -1 when nothing is left to do. */
+  /** Reads one block, and begins the next task where one has ended; gives its bytes, -1 when nothing is left to do. */
   readonly step: () => number
   /** By the task's place. */
   readonly answers: ReadonlyMap<number, SweepAnswer>

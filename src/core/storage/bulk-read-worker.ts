@@ -1,6 +1,6 @@
 /**
- * A thread that helps to read through files: it takes one message, the work or null, and answers what it found.
- * A file of its own in dist, for a thread starts from a file; the program's bundle has one beside it.
+ * A thread that reads files to their end: it takes one message, the work or null, and posts its answers. The build makes
+ * it a file of its own beside the program's bundle, for a thread is started from a file.
  */
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'

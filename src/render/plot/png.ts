@@ -1,9 +1,9 @@
-/** A picture of lines as one of points. */
+/** Draws an SVG as a PNG. */
 import { brotliDecompressSync } from 'node:zlib'
 import { CkptError } from '../../core/errors.js'
 
 /**
- * `svg` is drawn at its own size. Whatever else it may name, nothing but the font that comes with ckpt is read.
+ * The PNG has the size that `svg` says. No file that it names is read; its texts are drawn in the font that ckpt brings.
  * Throws CkptError `refused` in the one-file executable, which draws none.
  */
 export async function renderPng(svg: string): Promise<Uint8Array> {

@@ -45,7 +45,7 @@ export function mayBeDistributed(names: readonly string[]): boolean {
   return names.some((name) => name.includes('/') || name === integrityFile || signs.some((sign) => name.includes(sign)))
 }
 
-/** Each name that marks a file as that of one process among several has one of these in it. */
+/** Names of files that one process of several wrote have one of these in them. */
 const signs = ['.metadata', 'rank', 'rng_state_', 'random_states_', 'layer_']
 
 function isOfProcesses({ name }: MeasuredFile): boolean {

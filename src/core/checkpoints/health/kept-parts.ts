@@ -1,11 +1,11 @@
-/** The two ends of something long that is read once, forwards, as something to read from. */
+/** The first and last bytes of a stream that is unpacked once, as a file that can be read at any place of these. */
 import type { Gunzip } from '../../formats/compression/gzip.js'
 import type { ReadHandle, Stat } from '../../storage/storage.js'
 
-/** Bytes that are kept of each end. Whatever is shorter than both together is kept whole. */
+/** Bytes that are kept of each end. A stream that is shorter than both together is kept whole. */
 const keptAtEnd = 8 << 20
 
-/** Asked for what lies between the two ends. */
+/** Thrown by a read of bytes between the two ends. */
 export class NotKept extends Error {}
 
 /** Takes the next `size` bytes of what is being unpacked, fewer where that ends before. */
@@ -24,7 +24,7 @@ class KeptParts implements ReadHandle {
 
   constructor(
     private readonly file: ReadHandle,
-    /** Bytes that there were. */
+    /** Bytes of the whole stream. */
     readonly size: number,
     readonly head: Uint8Array,
     private readonly tail: Uint8Array,

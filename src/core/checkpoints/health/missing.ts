@@ -42,7 +42,7 @@ function findMissingIn(siblings: readonly Checkpoint[]): ReadonlyMap<string, rea
   return found
 }
 
-/** Asked of keys where a layout takes them from the names: looking into tens of thousands of paths takes its time. */
+/** Where a layout takes keys from the names, the keys are searched: tens of thousands of paths would take long. */
 function mayBeSharded({ layout, files }: Alike): boolean {
   return findLayout(layout)?.keysAreNames !== true || files.some(({ key }) => key.includes(shardMark))
 }
@@ -53,7 +53,7 @@ function addMissing(found: Map<string, Finding[]>, group: readonly Checkpoint[],
   const areAll = witnesses.length === group.length
   const counts = countKeys(areAll ? kinds : alikeByFiles(witnesses))
   for (const { files, checkpoints } of kinds) {
-    // A file that it lacks and all others have is counted exactly as often as there are others.
+    // With every key there is, it lacks nothing.
     if (areAll && files.length === counts.size) continue
     for (const checkpoint of checkpoints) {
       const findings = missingFrom(checkpoint, witnesses.length - (canWitness(checkpoint) ? 1 : 0), counts)
@@ -76,7 +76,7 @@ function missingFrom(checkpoint: Checkpoint, others: number, counts: ReadonlyMap
   return missed.map((known) => ({ grade: 'partial', file: nameBeside(checkpoint, known), reason }))
 }
 
-/** Files beside one that is a file have its name in theirs: `last-EMA.ckpt` of `last.ckpt`, and not as the others have it. */
+/** A file beside a checkpoint that is a file has the checkpoint's name in its own: `last-EMA.ckpt` of `last.ckpt`. */
 function nameBeside(checkpoint: Checkpoint, { name, of }: Count): string {
   const stem = stemOf(of)
   if (checkpoint.kind !== 'file' || !name.startsWith(stem)) return name

@@ -9,6 +9,12 @@ import { missing, mostRanks, readRoot, valueOf } from './process-files.js'
 /** transformers/trainer.py `_save_rng_state`, accelerate/checkpointing.py: one for each process. */
 const randomState = /^(?<head>.*\/)?(?<stem>rng_state_|random_states_)(?<rank>\d+)(?<tail>\.pth|\.pkl)$/
 
+/** The number of the process whose random state the file is, by its name in the checkpoint; null for any other file. */
+export function rankOfRandomState(name: string): number | null {
+  const rank = randomState.exec(name)?.groups?.['rank']
+  return rank === undefined ? null : Number(rank)
+}
+
 const ofTrainer = /^rng_state(?:_\d+)?\.pth$/
 const ofAccelerate = /^random_states_\d+\.pkl$/
 /** The main process writes it when all else is there. */

@@ -4,6 +4,7 @@ import { countOf } from '../../formats/pickle/index.js'
 import type { ReadStorage } from '../../storage/storage.js'
 import type { MeasuredFile } from '../layouts/index.js'
 import { missing, mostRanks, pad, range, readRoot, valueOf, type Folder } from './process-files.js'
+import { rankOfRandomState } from './random-states.js'
 
 /** `mp_rank_01_003_002/`: the part of the tensors, of the pipeline, of the experts (megatron/training/checkpointing.py, `get_checkpoint_name`). */
 const modelRank = /^(?<above>(?:.*\/)?)mp_rank_(?<t>\d{2})(?:_(?<p>\d{3}))?(?:_(?<e>\d{3}))?\/$/
@@ -70,7 +71,6 @@ async function readSizes(
 
 /** Names with a process's number: FSDP's local states (`pytorch_model_fsdp_0_rank3.bin`), `model-rank-2.pt`. */
 const rankFile = /^(?<head>.*[-_.]rank[-_]?)(?<rank>\d+)(?<tail>\.(?:bin|pt|pth|ckpt|safetensors|pkl))$/
-const randomState = /^(?:.*\/)?(?:rng_state_|random_states_)(?<rank>\d+)\.(?:pth|pkl)$/
 /** DeepSpeed's layers of a pipeline (runtime/pipe/module.py, `ckpt_layer_path`), one file for each part of the tensors. */
 const layerFile = /^(?<head>(?:.*\/)?layer_\d+-model_)(?<rank>\d+)(?<tail>-model_states\.pt)$/
 /** DeepSpeed's experts (runtime/engine.py, `_get_expert_ckpt_name`), numbered within their layer. */
@@ -82,7 +82,7 @@ const expertFile = /^(?<head>(?:.*\/)?layer_\d+_expert_)(?<rank>\d+)(?<tail>_mp_
  */
 export function findMissingRanks(files: readonly MeasuredFile[]): Finding[] {
   const names = files.map(({ name }) => name)
-  const states = names.flatMap((name) => randomState.exec(name)?.groups?.['rank'] ?? []).map(Number)
+  const states = names.flatMap((name) => rankOfRandomState(name) ?? [])
   return [
     ...missingIn(sharedFamilies(names), states),
     ...missingIn(familiesOf(names, expertFile), [], 'each'),

@@ -1,10 +1,10 @@
-/** Findings about what one file names: a few of each kind, and of the rest their count. */
+/** Findings about the files that one file names: the first few of each kind, then how many more there are. */
 import type { Finding } from '../../checkpoint.js'
 
 /** Findings of a kind that are reported one by one. */
 const mostListed = 8
 
-/** What is said of the rest of a kind: `what` completes "names 7 more files that ...". */
+/** How the others of a kind are reported: `what` completes "names 7 more files that ...". */
 interface Rest {
   readonly grade: Finding['grade']
   readonly what: string
@@ -14,7 +14,7 @@ export class SummedFindings<Kind extends string> {
   readonly #listed: Finding[] = []
   readonly #counts = new Map<Kind, number>()
 
-  /** `file` is what names the others; the findings of the rest come in the order of the kinds. */
+  /** `file` names the others; what is reported by count alone comes in the order of `kinds`. */
   constructor(
     private readonly file: string,
     private readonly kinds: Readonly<Record<Kind, Rest>>,

@@ -5,29 +5,29 @@
 import type { ByteSource } from '../../formats/bytes/byte-source.js'
 import type { Shape } from '../../formats/safetensors/safetensors.js'
 
-/** Fewer mean nothing: an integer ends in zeros. */
+/** Bytes. Fewer say nothing: the last numbers of a sound file may well be zeros. */
 const fewestZeros = 512
 const block = 1 << 20
 let zeroBlock: Buffer | undefined
-/** Bytes of one element: a large number's, of whose bytes the last ones can be zero. */
+/** Bytes of the largest element, a 64-bit number; the last bytes of a number that is not 0 can be zeros. */
 const largestElement = 8
 
 /** A part of a file, from `begin` up to `end`. */
 export interface Extent {
   readonly begin: number
   readonly end: number
-  /** Bytes of a number whose last byte is zero only where it is, or next to it. */
+  /** Bytes of an element, where its last byte is zero only if the number is 0 or close to it. */
   readonly float?: number
-  /** Bytes of the last dimension, where there are several such rows and long ones. */
+  /** Bytes of one row (the last dimension), where there are several and they are long. */
   readonly row?: number
 }
 
-/** Of a row, in elements: padded kernels have shorter ones. */
+/** Elements. The rows of padded kernels are shorter, and end in zeros that are values. */
 const shortestRow = 32
 /** Half-precision is left out: its small numbers end in a zero byte. */
 const floats: ReadonlySet<string> = new Set(['F32', 'F64', 'BF16', 'float32', 'float64', 'bfloat16'])
 
-/** Where a tensor lies, and what its dtype and shape say of the places at which its numbers end. */
+/** Where a tensor lies, with the bytes of its elements and rows as its dtype and shape give them. */
 export function extentOf(
   { dtype, shape = [] }: { readonly dtype: string; readonly shape?: Shape },
   { begin, end, itemSize }: { readonly begin: number; readonly end: number; readonly itemSize?: number },
@@ -38,7 +38,7 @@ export function extentOf(
   return { begin, end, ...(floats.has(dtype) ? { float: size } : {}), ...(isMatrix ? { row: last * size } : {}) }
 }
 
-/** Where the zeros begin that the file ends with, 0 where there is nothing else; null when there are few. */
+/** The byte at which the zeros at the end of the file begin, 0 for a file of zeros alone; null where there are few. */
 export async function findZeroTail(source: ByteSource): Promise<number | null> {
   if (!(await endsInZeros(source))) return null
   for (let end = source.byteLength; end > 0; end -= block) {
@@ -49,7 +49,7 @@ export async function findZeroTail(source: ByteSource): Promise<number | null> {
   return 0
 }
 
-/** Whether its last bytes are zero: one small read. A file of few bytes is looked at whole. */
+/** Whether the last 512 bytes are zeros, or all of a shorter file: one small read. */
 export async function endsInZeros(source: ByteSource): Promise<boolean> {
   const length = Math.min(fewestZeros, source.byteLength)
   return length > 0 && lastOther(await source.read(source.byteLength - length, length)) === -1
@@ -57,19 +57,19 @@ export async function endsInZeros(source: ByteSource): Promise<boolean> {
 
 /** The place of the last byte that is not zero; -1 when there is none. */
 function lastOther(bytes: Uint8Array): number {
-  // Of a disk image's worth of zeros each block is compared at once.
+  // Comparing a whole block is fast, and a file may end in gigabytes of zeros.
   if (bytes.length === block && (zeroBlock ??= Buffer.alloc(block)).equals(bytes)) return -1
   for (let at = bytes.length - 1; at >= 0; at -= 1) if (bytes[at] !== 0) return at
   return -1
 }
 
-/** What no file system promises less of. */
+/** Bytes. No file system writes less at once. */
 const sector = 512
 
 /**
- * True when zeros from `start` to the end look just like blocks that were never written: they begin amid a part,
- * and there with a sector, amid a number or a row of which whole ones follow, or go on through the parts behind it.
- * Else they may be values: of a queue that is being filled, of rows that are not used yet.
+ * True when the zeros from `start` to the end look like blocks that were never written. They must begin inside of a part,
+ * and one of these must hold: they begin where a sector does; inside of a number; inside of a row that whole rows of zeros
+ * follow; or they go on through the parts after it. Else they may be values: a queue that is not full yet, unused rows.
  */
 export function areUnwritten(parts: readonly Extent[], start: number): boolean {
   const torn = parts.find((part) => part.begin < start && start + largestElement < part.end)
@@ -86,14 +86,14 @@ function isAmidNumber({ begin, float }: Extent, start: number): boolean {
   return float !== undefined && (start - begin) % float !== 0
 }
 
-/** A queue that is filled by columns ends each row in zeros, and so the last one alone is. */
+/** At least one whole row of zeros must follow: a queue that is filled column by column ends each row in zeros. */
 function isAmidRow({ begin, end, row }: Extent, start: number): boolean {
   if (row === undefined || end - start < 2 * row) return false
   const left = row - ((start - begin) % row)
   return left >= largestElement && left < row
 }
 
-/** The last bytes before it can be zero too: they are of a number. */
+/** True also a few bytes before a sector: the last number that was written may itself end in zeros. */
 function beginsSector(start: number): boolean {
   return Math.ceil(start / sector) * sector - start < largestElement
 }

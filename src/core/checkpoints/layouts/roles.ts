@@ -6,9 +6,9 @@ import { compareText } from './folders.js'
 import { findLayout } from './registry.js'
 
 /**
- * Of the entries right in a checkpoint's folder, or of a group's files, the names of what only resuming needs, sorted.
- * None unless the weights are known to be in what is left. In a folder nothing may go where an entry holds both, for the
- * rest is small then; what lies beside a file that holds both (a replay buffer) is often the larger.
+ * The names, sorted, of the entries that only resuming needs, among those directly in a checkpoint's folder or those of a
+ * group. Empty unless the weights are in what is left. Also empty for a folder in which one entry holds both, as the
+ * others are small then; in a group the others (a replay buffer) are often the largest, and are named.
  */
 export function resumeOnly(
   layout: string,
@@ -27,8 +27,8 @@ export function resumeOnly(
 }
 
 /**
- * The files of a group that lie in one folder, where one of them has the group's own name, by which it is known again
- * whatever else of it goes; none of any other checkpoint.
+ * The files of a group, if all lie in one folder and one of them has the group's own name: the group is found by that
+ * file when the others are gone. Empty for any other checkpoint.
  */
 export function filesTogether({ path, members }: Pick<Checkpoint, 'path' | 'members'>): DirectoryEntry[] {
   const folder = dirname(path)

@@ -1,24 +1,24 @@
 /**
- * The metas that nearly every run is full of: a line each for a number, `true` or `false`, as `yaml.dump` writes them.
- * Read by one pattern a line. Whatever else there is takes the ways of formats/pyyaml, which give the same for these.
+ * A fast reader for the metas of most runs: one number, `true` or `false` a line, as `yaml.dump` writes them. Any other
+ * text is read by formats/pyyaml, which gives the same for these texts and takes longer.
  */
 import type { Meta, MetaValue } from '../../checkpoint.js'
 
-/** Bytes: one of more has other things in it. */
+/** Bytes. A longer text has more in it than such lines. */
 const longest = 65_536
 
 /** After comments: a key, and a float as Python's repr spells it, an integer without a zero before it, or a boolean. */
 const line =
   /(?:#[ -~]*\n)*([A-Za-z][A-Za-z0-9_./@+%-]{0,120}): (?:(-?[0-9]+\.[0-9]+|0|-?[1-9][0-9]{0,14})|(true)|false)(?:\n|$)/y
 
-/** YAML 1.1 takes these for something else than text, in some spellings. */
+/** In YAML 1.1 these words, in some spellings, are booleans or null and no text. */
 const noText = new Set(['yes', 'no', 'true', 'false', 'on', 'off', 'null'])
 
-/** Keys seen: the same text for the same key of thousands. Null for one that is not text. */
+/** Keys that were seen, so that thousands of metas share one string for each; null for a key that is no text. */
 const keys = new Map<string, string | null>()
 const mostKeys = 4096
 
-/** The meta; undefined for a text that is not such a one. A byte of it is a character. */
+/** The meta; undefined for a text that has any other line. Each character of `text` is one byte of the file. */
 export function readFlat(text: string): Meta | undefined {
   if (text.length === 0 || text.length > longest) return undefined
   const meta = new Map<string, MetaValue>()

@@ -44,11 +44,11 @@ export interface Arranged {
   readonly selected: readonly Checkpoint[]
   /** Of the names beside the query, those that no checkpoint has. */
   readonly unknown: readonly UnknownKey[]
-  /** For people: keys of the query that no checkpoint has, an order for the worst, one that had only file times to go by. */
+  /** For people: keys that no checkpoint has, an order that puts the worst first, an order by file times alone. */
   readonly warnings: readonly string[]
 }
 
-/** Reads first what the query, and what `names` beside it, need to know of the checkpoints. `now` is Unix seconds. */
+/** First reads of the checkpoints what the query and the further `names` need. `now` is Unix seconds. */
 export async function arrange(
   storage: ReadStorage,
   checkpoints: readonly Checkpoint[],
@@ -59,7 +59,7 @@ export async function arrange(
   const inQuery = new Set(namesInQuery(query))
   const asked = new Set([...inQuery, ...names])
   const completed = needsComplete(checkpoints, asked) ? await complete(storage, checkpoints) : checkpoints
-  // Beside a time that cannot be, the files' own are needed.
+  // A meta's time that lies in the future cannot be right: the times of the files are needed to judge it.
   const isMeasured = needsMeasure(completed, asked) || futureTimed(completed, now).length > 0
   const measured = isMeasured ? await measure(storage, completed) : completed
   const known = needsHealth(measured, asked) ? await examineAcross(storage, measured, measured, 'quick') : measured

@@ -1,5 +1,6 @@
 /** From the best checkpoint down to the first one that a job can start from. */
 import { isUnlisted, type Checkpoint, type Finding } from '../../checkpoint.js'
+import { rankOfRandomState } from '../../checkpoints/health/index.js'
 import { didYouMean } from '../../choosing/expression/index.js'
 import { CkptError } from '../../errors.js'
 import { quoteWord } from '../../formats/text/shell-words.js'
@@ -22,9 +23,6 @@ export interface StartCandidate {
   /** True where none is whole, and of this one only random states of some processes are not there. */
   readonly isInexact?: boolean
 }
-
-/** Frameworks go on without, with other random numbers (`_load_rng_state`, `load_accelerator_state`). */
-const randomState = /(?:^|\/)(?:rng_state|random_states)_\d+\.(?:pth|pkl)$/
 
 /**
  * The first whole one of `checkpoints`, which come in the order of preference. Looks no further than that. Null when
@@ -59,8 +57,9 @@ export async function firstWhole(
   throw noneWhole(first.run, passedOver, unreadable)
 }
 
+/** Frameworks go on without, with other random numbers (`_load_rng_state`, `load_accelerator_state`). */
 function isOfRandomState({ grade, file }: Finding): boolean {
-  return grade === 'partial' && file !== undefined && randomState.test(file)
+  return grade === 'partial' && file !== undefined && rankOfRandomState(file) !== null
 }
 
 /** What people call the parts of a file that holds all of a checkpoint, and their keys in it. */

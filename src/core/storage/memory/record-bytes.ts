@@ -1,12 +1,12 @@
 /**
- * Remembered files as bytes. A record is a mark with the name of who read them, then entry after entry: its length and
- * CRC-32, then the path, the state, the facts and the extents. An entry that is not what its checksum says, or that does
- * not hold together, is left out.
+ * Remembered files as bytes. A record is a mark that names the reader's version, then the entries: each has its length
+ * and CRC-32, then path, state, facts and extents. An entry with a wrong checksum, or with lengths that do not fit, is
+ * left out.
  */
 import { crc32 } from '../../formats/bytes/crc32.js'
 import { mostOfFile, type Extent, type RememberedFile } from './scan-memory.js'
 
-/** Another number for another form. Another reader may make other facts of the same bytes. */
+/** The number changes with the form of a record. The version is there as another one may make other facts of the same bytes. */
 const markOf = (reader: string): Buffer => Buffer.from(`ckpt scan 2 ${JSON.stringify(reader)}\n`)
 const answerMarkOf = (reader: string): Buffer => Buffer.from(`ckpt answer 1 ${JSON.stringify(reader)}\n`)
 const sumLength = 4
@@ -92,7 +92,7 @@ function decodeFile(body: Buffer): RememberedFile | null {
   return extents === null ? null : { path: body.toString('utf8', 2, pathEnd), state, extents, facts }
 }
 
-/** Null where they do not fill the rest, or reach beyond the file. */
+/** Null where they do not fill `rest` exactly, or reach beyond the end of the file. */
 function decodeExtents(rest: Buffer, count: number, size: number): Extent[] | null {
   if (count > mostExtents || !Number.isSafeInteger(size)) return null
   const extents: Extent[] = []
@@ -117,7 +117,7 @@ export function encodeAnswer(text: string, reader: string): Uint8Array {
   return Buffer.concat([answerMarkOf(reader), sum, body])
 }
 
-/** Null for what is damaged, or another reader's. */
+/** Null where the bytes are damaged or another version wrote them. */
 export function decodeAnswer(record: Uint8Array, reader: string): string | null {
   const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength)
   const mark = answerMarkOf(reader)

@@ -1,4 +1,4 @@
-/** Files of tensors: streamed into new files that appear under their names whole, or not at all. */
+/** Writes files of tensors: each appears under its name whole, or not at all. */
 import { addTo } from '../../grouped.js'
 import { dirname, extname } from 'node:path'
 import { CkptError, StorageError } from '../../errors.js'
@@ -23,11 +23,11 @@ export interface Output {
   /** Absolute. */
   readonly path: string
   readonly format: OutputFormat
-  /** In the order that they shall have. */
+  /** In the order in which they are written. */
   readonly tensors: readonly OutputTensor[]
   /** Of safetensors; torch has no place for it. */
   readonly metadata: ReadonlyMap<string, string>
-  /** A header of just these tensors, which is then kept to the byte. */
+  /** The bytes of a header of exactly these tensors, which are written as they are. */
   readonly head?: Extent | Uint8Array | undefined
   /** Of torch, in one file: the object that holds the tensors; one state_dict when left out. */
   readonly structure?: OutputStructure | undefined
@@ -40,9 +40,9 @@ export interface WriteOptions extends LongWork {
   readonly force?: boolean
   /** Refuses what loses values in a cast. */
   readonly strictCast?: boolean
-  /** Told, before anything is written, of files that go because nothing would name them any more: absolute paths. */
+  /** Called before anything is written, with the absolute paths of files that go, as nothing will name them any more. */
   readonly onOutdated?: ((paths: readonly string[]) => void) | undefined
-  /** Throws when what the values come from is not what it was. Called once all is written, before it gets its names. */
+  /** Throws when the files that the values come from have changed. Called when all is written, before it gets its names. */
   readonly verify?: () => Promise<void>
 }
 
@@ -63,7 +63,7 @@ export interface WrittenOutput {
   readonly sharesBlocks?: boolean
 }
 
-/** One file to be. */
+/** A file that is to be written. */
 interface Part {
   readonly path: string
   /** Bytes that progress counts. */
@@ -123,7 +123,7 @@ export async function writeOutput(storage: Storage, given: Output, options: Writ
 /** Bytes of tensors in each file, where an index is asked for and no size is (transformers writes as much). */
 const usualShard = 5e9
 
-/** An output that is named as an index is the shards that it tells of, and never the weights themselves. */
+/** An output that is named as an index is written as shards with that index, however small it is. */
 function withoutIndexName(output: Output): Output & { readonly hasIndex?: boolean } {
   const foreign = foreignFormatOfName(output.path)
   if (foreign !== null) {
@@ -150,7 +150,10 @@ function withExtension(output: Output): Output {
   return { ...output, path: `${output.path}${output.format === 'torch' ? '.bin' : '.safetensors'}` }
 }
 
-/** What is new has its names. The file goes before the index, and that before its shards: none names what is gone. */
+/**
+ * Called when the new files have their names. A lone file of weights goes first, then an index, then its shards, so that
+ * no index names a shard that is gone.
+ */
 async function removeOutdated(storage: Storage, output: string, paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     await storage.unlink(path).catch((error: unknown) => {
@@ -184,7 +187,7 @@ function ensureWritable({ name, dtype }: OutputTensor, format: OutputFormat): vo
   const lacks = (what: string) => new CkptError('refused', `${JSON.stringify(name.slice(0, 200))}: ${what}`)
   if (format === 'torch' && !hasTorchDtype(dtype)) throw lacks(`torch has no dtype ${dtype}`)
   if (format === 'safetensors' && name === '__metadata__') throw lacks('safetensors keeps this name for itself')
-  // A lone half of a character, for which UTF-8 has no bytes.
+  // A lone surrogate, which UTF-8 cannot express.
   if (/\p{Cs}/u.test(name)) throw lacks('its name is not Unicode text')
 }
 
@@ -266,7 +269,7 @@ async function draft(
     return bytes
   } catch (error) {
     await handle.close().catch(() => undefined)
-    // A read that failed because the file was cut off meanwhile: that is what to tell.
+    // A read fails where the source was cut off meanwhile; `verify` then throws the error that says so.
     if (error instanceof CkptError && !(error instanceof StorageError && error.path === temporary)) {
       if (error.code !== 'interrupted') await options.verify?.()
     }

@@ -1,19 +1,19 @@
 /** Rules out most names cheaply, before the many patterns of the layouts are tried on them. */
 import { endingsOf } from './name-endings.js'
 
-/** What comes before a character, seen from a name's end. */
+/** A node of the tree of endings, which is walked from a name's last character to its first. */
 interface Step<Value> {
   readonly before: Map<number, Step<Value>>
-  /** Numbers of those before which a name may begin with anything here. */
+  /** Numbers of those whose ending is complete here: whatever comes before it, their pattern may fit. */
   readonly enough: Set<number>
-  /** Of all that are enough here or nearer to the end; null of none. */
+  /** Made of all whose ending is complete here or nearer to the name's end; null where there are none. */
   value: Value | null
 }
 
-/** Names that pass before the gate is made: for a run or two the patterns are tried in less time. */
+/** Names that pass before the tree is built: trying all patterns on the names of a run or two takes less time. */
 const fewNames = 2000
 
-/** Of names what is made of those whose patterns may fit them. */
+/** Finds by a name those whose patterns may fit it, and gives what `make` makes of them. */
 export class NameGate<One, Value> {
   private end: Step<Value> | null = null
   private passed = 0
@@ -28,7 +28,7 @@ export class NameGate<One, Value> {
     this.ofAll = make(all)
   }
 
-  /** Null for a name that no pattern fits; else of those that may fit, and of all that do. */
+  /** Null for a name that no pattern fits; else made of all whose patterns fit, and perhaps of some others. */
   find(name: string): Value | null {
     if (this.end === null && this.passed < this.free) {
       this.passed += 1
@@ -52,7 +52,7 @@ export class NameGate<One, Value> {
     return end
   }
 
-  /** Gives each step the value of what is enough there; one that adds nothing shares that of the step behind it. */
+  /** Gives each step its value; a step that completes no further ending shares the value of the step before. */
   private fill(step: Step<Value>, behind: { numbers: ReadonlySet<number>; value: Value | null }): void {
     const numbers = new Set([...behind.numbers, ...step.enough])
     const isSame = numbers.size === behind.numbers.size
@@ -76,7 +76,7 @@ function add<Value>(end: Step<Value>, ending: string, number: number): void {
   step.enough.add(number)
 }
 
-/** Of an ASCII letter the code of the small one: no pattern is asked whether it minds. */
+/** Letters of both cases count as the same: that lets more names pass, whether or not a pattern ignores case. */
 function smallLetter(code: number): number {
   return code >= 65 && code <= 90 ? code + 32 : code
 }

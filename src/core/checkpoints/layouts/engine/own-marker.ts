@@ -3,10 +3,10 @@ import { healthFrom, type Checkpoint } from '../../../checkpoint.js'
 import type { ReadStorage } from '../../../storage/storage.js'
 import { compareText } from '../folders.js'
 
-/** In a checkpoint that is a folder it has this name, behind the name of any other checkpoint it is the rest of its own. */
+/** Its name in a checkpoint that is a folder; of any other checkpoint, what comes after the checkpoint's own name. */
 export type OwnMarker = string
 
-/** What has no such file is unfinished; of a checkpoint that is no folder it is a member, and goes with it. */
+/** A checkpoint without such a file is unfinished. Beside a checkpoint that is no folder the file becomes a member. */
 export async function withOwnMarkers(
   storage: ReadStorage,
   checkpoints: readonly Checkpoint[],
@@ -23,7 +23,7 @@ export async function withOwnMarkers(
       const all = [...members, { path, kind: 'file', isMarker: true } as const]
       return { ...one, members: all.sort((a, b) => compareText(a.path, b.path)) }
     }
-    // A link, or a copy under another name, is as finished as what it stands for.
+    // A link or a copy under another name is as finished as the checkpoint that it stands for.
     if (done.has(sameAs)) return one
     const file = kind === 'directory' ? marker : name + marker
     const reason = `${file} is not there, which ckpt.yaml says is written last`
