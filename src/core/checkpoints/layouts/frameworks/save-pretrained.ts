@@ -70,7 +70,8 @@ function isPlain(value: MetaValue): value is string | number {
 
 function ofOneTraining(taken: readonly Taken[]): ReadonlyMap<Unit, Reading> {
   const series = ofOneSeries(taken, ({ unit }) => unit.name, counts)
-  const areOfOneKind = new Set(series.map(({ facts }) => facts.get('#kind'))).size < 2
+  // A folder that cannot be read says no kind, and must not take the others with it.
+  const areOfOneKind = new Set(series.flatMap(({ facts }) => facts.get('#kind') ?? [])).size < 2
   return new Map(
     (areOfOneKind ? series : []).map(({ unit, facts }) => [
       unit,
