@@ -14,7 +14,7 @@ import { printable } from '../render/printable.js'
 import { plural } from '../render/units.js'
 import { warningsOfRuns, type WarnedRun } from '../render/warnings-of-runs.js'
 
-/** Rows of a table on a terminal unless --all says otherwise. */
+/** Rows of a table on a terminal unless --limit or --all says otherwise. */
 const screenful = 50
 const policyNames = Object.keys({ ...choosingFlags, ...selectionFlags })
 
@@ -36,7 +36,8 @@ here, would free. Nothing is changed and no file is opened.`
   static override flags = {
     ...choosingFlags,
     ...selectionFlags,
-    all: Flags.boolean({ description: 'every row, also on a terminal' }),
+    limit: Flags.integer({ helpValue: 'N', min: 0, description: 'at most this many rows' }),
+    all: Flags.boolean({ description: 'every row, also on a terminal', exclusive: ['limit'] }),
     ...walkFlags,
     state: stateFlag,
   }
@@ -53,11 +54,16 @@ here, would free. Nothing is changed and no file is opened.`
     const unread = rows.flatMap(({ use }) => use.unread)
     for (const { path, reason } of unread) this.alert(`${printable(path)} could not be read: ${printable(reason)}`)
     if (unread.length > 0) process.exitCode = exitStatusOf.partial
-    const shown = this.flags.all || !this.output.isTerminal ? rows : rows.slice(0, screenful)
+    const shown = rows.slice(0, this.limit)
     const view = { root, output: this.output, policy: this.policyText, more: rows.length - shown.length }
     const lines = this.wantsJson ? [] : await renderUse(shown, view)
-    this.answer(useDocument(rows), () => lines)
+    this.answer(useDocument(shown, rows), () => lines)
     if (this.output.isTerminal && !this.wantsJson) this.note(describeUses(rows))
+  }
+
+  private get limit(): number {
+    const { limit, all } = this.flags
+    return limit ?? (all || !this.output.isTerminal || this.wantsJson ? Number.POSITIVE_INFINITY : screenful)
   }
 
   private get hasPolicy(): boolean {

@@ -24,7 +24,7 @@ import { withVerifyHooks } from '../cli/file-hooks.js'
 import { quoteWord } from '../core/formats/text/shell-words.js'
 import { printable } from '../render/printable.js'
 import { plural } from '../render/units.js'
-import { renderManyVerified, renderVerified, verifyDocument } from '../render/verify.js'
+import { describeManyVerified, renderManyVerified, renderVerified, verifyDocument } from '../render/verify.js'
 import { wait } from '../machine/clock.js'
 import { heldForWriting } from '../machine/open-files.js'
 import { baseOf } from '../machine/working-folder.js'
@@ -90,6 +90,8 @@ names is not a checkpoint. docs/health.md says what is checked, and every messag
         : renderVerified(verified, this.output)
     const told = refused.map(({ argument, error }) => ({ argument, ...this.tellError(error) }))
     this.answer({ ...verifyDocument(verified), refused: told }, () => lines)
+    const isSummedUp = this.flags.recursive && this.output.isTerminal && !this.wantsJson
+    if (isSummedUp) this.note(describeManyVerified(verified))
     const verdict = verdictOf(verified) ?? (refused.length > 0 ? 'partial' : null)
     if (verdict !== null) process.exitCode = exitStatusOf[verdict]
   }

@@ -62,10 +62,10 @@ function freedByAll(rows: readonly UseOfRun[]): number {
   return alone + freedTogether(rows.map(({ shared }) => shared))
 }
 
-/** As `--json` gives it (docs/json.md). */
-export function useDocument(rows: readonly UseOfRun[]): Record<string, unknown> {
+/** As `--json` gives it (docs/json.md): the runs that are shown, and what all of them come to. */
+export function useDocument(shown: readonly UseOfRun[], rows: readonly UseOfRun[]): Record<string, unknown> {
   return {
-    runs: rows.map((row) => ({
+    runs: shown.map((row) => ({
       run: row.run,
       checkpoints: row.checkpoints,
       bytes: row.use.bytes,

@@ -27,6 +27,12 @@ export function hangBehindName(mark: string, name: string, text: string, width: 
   return hang({ text: mark + head, width: 1 + displayWidth(head) }, text, width)
 }
 
+/** `exp/save: 3 checkpoints stay`: the text of a heading, under the path where that leaves no room beside it. */
+export function hangBehindPath(path: string, text: string, width: number): string[] {
+  const head = `${printable(path)}: `
+  return hang({ text: head, width: displayWidth(head) }, text, width)
+}
+
 /** Keys in a column, their texts beside them, each folded under itself. */
 export function hangRows(rows: readonly (readonly [key: string, text: string])[], width: number): string[] {
   const widest = rows.reduce((most, [key]) => Math.max(most, displayWidth(key)), 0)

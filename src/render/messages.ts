@@ -1,5 +1,6 @@
 /** Errors and warnings as people see them on stderr. */
 import { painter } from './colours.js'
+import { hang } from './hanging-indent.js'
 import { printableLines } from './printable.js'
 
 export interface ShownError {
@@ -16,8 +17,12 @@ export function renderError(error: ShownError, colours: boolean): string {
   return lines.join('\n')
 }
 
-export function renderWarning(text: string, colours: boolean): string {
-  return `${painter(colours)('warning', 'warning:')} ${printableLines(text)}`
+/** `width` is the columns of the terminal, infinite elsewhere. */
+export function renderWarning(text: string, colours: boolean, width: number): string {
+  const [first = '', ...rest] = printableLines(text).split('\n')
+  const mark = 'warning:'
+  const head = { text: `${painter(colours)('warning', mark)} `, width: mark.length + 1 }
+  return [...hang(head, first, width), ...rest].join('\n')
 }
 
 /** Of a flag that chooses by name. */

@@ -28,6 +28,11 @@ export class Output {
     return wantsColour(this.stderr, this.environment)
   }
 
+  /** Columns of the terminal that messages go to; infinite elsewhere. */
+  get errorWidth(): number {
+    return this.stderr.isTTY ? this.stderr.columns || 80 : Number.POSITIVE_INFINITY
+  }
+
   get hasErrorTerminal(): boolean {
     return this.stderr.isTTY
   }

@@ -2,6 +2,7 @@
 import { freedTogether } from '../core/changes/disposal/index.js'
 import type { DoneRun, LeftAlone, ManyPlans, PlannedRun } from '../core/runs/index.js'
 import { painter, type Paint } from './colours.js'
+import { hang } from './hanging-indent.js'
 import { abridgeLists } from './name-lists.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
@@ -78,7 +79,7 @@ export async function renderManyPlans({ planned, leftAlone }: ManyPlans, view: M
   const more = sorted.length - shown.length
   return [
     ...table,
-    ...(more > 0 ? [paint('faint', `… and ${more} more runs: --all shows them`)] : []),
+    ...(more > 0 ? [paint('faint', `… and ${plural(more, 'more run')}: --all shows them`)] : []),
     ...(all ? sorted.flatMap(({ run, plan }) => ['', ...renderPlan(run, plan, view)]).concat('') : []),
     ...linesOfLeftAlone(leftAlone, view).map((line) => paint('warning', line)),
     paint('title', describeSum(planned, leftAlone.length)),
@@ -118,13 +119,21 @@ function linesOfLeftAlone(leftAlone: ManyPlans['leftAlone'], view: ManyView): st
   const shown = view.all || !view.output.isTerminal ? leftAlone : leftAlone.slice(0, mostListed)
   const more = leftAlone.length - shown.length
   return [
-    ...shown.map((one) => describeLeftAlone(one, view)),
+    ...shown.flatMap((one) => hangLeftAlone(one, view)),
     ...(more > 0 ? [`… and ${plural(more, 'more run')} left alone: --all shows them`] : []),
   ]
 }
 
 export function describeLeftAlone({ run, reason }: LeftAlone, view: ManyView): string {
-  return `left alone: ${nameOf(run, view)}: ${printable(reason)}`
+  return `${leftAloneMark}${nameOf(run, view)}: ${printable(reason)}`
+}
+
+const leftAloneMark = 'left alone: '
+
+/** The same, folded under the name of the run. */
+function hangLeftAlone(one: LeftAlone, view: ManyView): string[] {
+  const text = describeLeftAlone(one, view).slice(leftAloneMark.length)
+  return hang({ text: leftAloneMark, width: leftAloneMark.length }, text, view.output.width)
 }
 
 function nameOf(path: string, { root, output: { isTerminal } }: ManyView): string {

@@ -6,7 +6,7 @@ import { bestPerMetric, byRecency, metricOrdersOfEach, valueFor } from '../core/
 import type { CarriedOut, Intent, Pointed, PrunePlan } from '../core/runs/index.js'
 import { summarise } from './checkpoints.js'
 import { painter } from './colours.js'
-import { hang } from './hanging-indent.js'
+import { hang, hangBehindPath } from './hanging-indent.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { formatAge, formatNumber, formatSize, plural, sizeOrDash } from './units.js'
@@ -25,8 +25,9 @@ export function renderPlan(run: Run, plan: PrunePlan, view: PlanView): string[] 
     row(checkpoint, reasons.map(({ text }) => text).join('; ')),
   )
   const { length } = plan.keep
-  const title = `${printable(run.path)}: ${plural(length, 'checkpoint')} ${length === 1 ? 'stays' : 'stay'}`
-  return [paint('title', title), ...kept, ...goingLines(run, plan, view)]
+  const sum = `${plural(length, 'checkpoint')} ${length === 1 ? 'stays' : 'stay'}`
+  const title = hangBehindPath(run.path, sum, view.output.width).map((line) => paint('title', line))
+  return [...title, ...kept, ...goingLines(run, plan, view)]
 }
 
 /** What a plan removes, alone. */

@@ -4,6 +4,7 @@ import type { Checkpoint, Run } from '../core/checkpoint.js'
 import { findLayout } from '../core/checkpoints/layouts/index.js'
 import { columnFor, isMetaColumn, summarise, toDocument, type Row } from './checkpoints.js'
 import { painter } from './colours.js'
+import { hangBehindPath } from './hanging-indent.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { valuesOf } from './settings.js'
@@ -57,14 +58,15 @@ export async function renderRun(
     health.findings.length === 0 ? [] : [paint('bad', `${printable(name)}: ${summarise(health)}`)],
   )
   const below = footer(view, hiddenBy(columns, view.rows, width)).map((line) => paint('faint', line))
-  const taken = 1 + table.length + damaged.length + below.length
+  const above = heading(view, output.width).map((line) => paint('faint', line))
+  const taken = above.length + table.length + damaged.length + below.length
   const trends = trendLines(view.trends ?? [], {
     width: output.width,
     unicode: output.hasUnicode,
     paint,
     most: view.isAll ? Infinity : roomFor(usualTrends, taken, output),
   })
-  return [paint('faint', heading(view)), ...table, ...damaged, ...trends, ...below]
+  return [...above, ...table, ...damaged, ...trends, ...below]
 }
 
 /** Metrics, and with -r runs, that have a line of their own however low the terminal is. */
@@ -135,10 +137,11 @@ function curvesOfRuns({ root, curves, isAll }: FlatView, taken: number, output: 
   return lines.length === 0 ? [] : ['', paint('title', printable(curves.metric)), ...lines.slice(1)]
 }
 
-function heading({ run, size }: View): string {
+function heading({ run, size }: View, width: number): string[] {
   const shown = size === null ? '' : `, ${formatSize(size)}`
   const titles = layoutsOf(run).map((id) => findLayout(id)?.title ?? id)
-  return `${printable(run.path)}: ${plural(run.checkpoints.length, 'checkpoint')}${shown} (${titles.join(', ')})`
+  const sum = `${plural(run.checkpoints.length, 'checkpoint')}${shown} (${titles.join(', ')})`
+  return hangBehindPath(run.path, sum, width)
 }
 
 function footer({ rows, matching }: Pick<View, 'rows' | 'matching'>, { columns, cut }: Hidden): string[] {

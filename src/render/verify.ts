@@ -3,7 +3,7 @@ import { isDamaged, isUnreadable, type Checkpoint } from '../core/checkpoint.js'
 import type { Verified } from '../core/runs/index.js'
 import { describeFinding, toDocument } from './checkpoints.js'
 import { painter } from './colours.js'
-import { hang } from './hanging-indent.js'
+import { hang, hangBehindPath } from './hanging-indent.js'
 import type { Output } from './output.js'
 import { printable } from './printable.js'
 import { nameOfRun } from './runs.js'
@@ -33,7 +33,9 @@ export function renderVerified(
     })
     return [
       ...(index === 0 ? [] : ['']),
-      paint('title', `${printable(run.path)}: ${heads.get(run.path) ?? sumUp(checkpoints)}`),
+      ...hangBehindPath(run.path, heads.get(run.path) ?? sumUp(checkpoints), columns).map((line) =>
+        paint('title', line),
+      ),
       ...lines,
       ...leftovers.flatMap(({ name, reason }) =>
         hang(
@@ -79,12 +81,24 @@ export async function renderManyVerified(
   ]
 }
 
+/** One line: what all of them come to. */
+export function describeManyVerified(verified: readonly Verified[]): string {
+  const count = verified.reduce((sum, { checkpoints }) => sum + checkpoints.length, 0)
+  const found = verified.filter(hasFound)
+  const all = {
+    checkpoints: found.flatMap(({ checkpoints }) => checkpoints),
+    leftovers: found.flatMap(({ leftovers }) => leftovers),
+  }
+  const what = found.length === 0 ? 'nothing found' : `${describeFound(all)} in ${plural(found.length, 'run')}`
+  return `${plural(verified.length, 'run')}, ${plural(count, 'checkpoint')}: ${what}`
+}
+
 function hasFound({ checkpoints, leftovers }: Verified): boolean {
   return leftovers.length > 0 || checkpoints.some(({ health }) => health.findings.length > 0)
 }
 
 /** `2 corrupt, 1 leftover`; a dash where nothing was found. */
-function describeFound({ checkpoints, leftovers }: Verified): string {
+function describeFound({ checkpoints, leftovers }: Pick<Verified, 'checkpoints' | 'leftovers'>): string {
   const counts = new Map<string, number>()
   for (const { health } of checkpoints) {
     if (health.findings.length > 0) counts.set(health.grade, (counts.get(health.grade) ?? 0) + 1)

@@ -278,6 +278,20 @@ describe('ckpt du', () => {
     expect(removed.stdout).toContain(`removed 3 checkpoints, ${formatSize(going)} freed`)
   })
 
+  it('shows at most --limit rows, of all of which it still tells the sum', async () => {
+    const tree = temporaryDirectory()
+    for (const count of [1, 2, 3]) makeRun(epochs(count), join(tree, String(count), 'save'))
+    interface Use {
+      size: number
+      runs: { run: string; size: number }[]
+    }
+    const all = await answerOf<Use>(['du', tree])
+    const some = await answerOf<Use>(['du', tree, '--limit', '2'])
+    expect(some).toEqual({ ...all, runs: all.runs.slice(0, 2) })
+    const { stdout } = await ckpt(['du', tree, '--limit', '1'])
+    expect(stdout.trimEnd().split('\n')).toHaveLength(2)
+  })
+
   it('tells what a prune frees apart from the sizes where files have other names', async () => {
     const run = makeRun(epochs(3), join(temporaryDirectory(), 'save'))
     writeFileSync(join(run, nameOf(1), 'model.ckpt'), Buffer.alloc(50_000, 'x'))

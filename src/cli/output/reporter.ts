@@ -57,7 +57,9 @@ export class Reporter {
   }
 
   readonly alert = (text: string): void => {
-    if (!this.isQuiet) this.note(renderWarning(text, this.output.errorColours))
+    if (this.isQuiet) return
+    const width = this.elsewhere === null ? this.output.errorWidth : Number.POSITIVE_INFINITY
+    this.note(renderWarning(text, this.output.errorColours, width))
   }
 
   /** With progress on a terminal, and stopping cleanly at Ctrl-C. */

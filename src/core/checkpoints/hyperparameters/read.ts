@@ -1,7 +1,6 @@
 /** What a run was started with, from the files that its programs wrote, and from inside its newest checkpoint. */
 import {
   isMeta,
-  OpaqueValue,
   type Checkpoint,
   type HyperParameter,
   type HyperParameters,
@@ -9,18 +8,16 @@ import {
   type Run,
 } from '../../checkpoint.js'
 import { CkptError, reasonOf, StorageError } from '../../errors.js'
-import { attributesOf, pairsOf } from '../../formats/pickle/attributes.js'
-import { PythonValues } from '../../formats/python/pickle-values.js'
 import { parseJson } from '../../formats/text/json.js'
-import { openTorchObject } from '../../formats/torch/object.js'
 import { sourceOf } from '../../storage/file-source.js'
 import type { DirectoryEntry, ReadStorage } from '../../storage/storage.js'
 import { compareText, prefixOf } from '../layouts/index.js'
-import { flatten, toMetaValue } from '../meta/index.js'
+import { flatten } from '../meta/index.js'
 import { filesOfKind, isFileOf } from './find-files.js'
 import { mlflowRunBeside } from './mlflow.js'
 import { foldersUp } from './nearest.js'
 import { fileKinds, readMlflowParameter, readWandb, type FileKind } from './sources.js'
+import { settingsBesideWeights, settingsIn } from './torch-settings.js'
 import { wandbLogIn, wandbRunAt } from './wandb.js'
 
 export interface FoundHyperParameters {
@@ -169,34 +166,19 @@ class Search {
     })
   }
 
-  /** A pickled object of transformers: its attributes, read as data (transformers/trainer.py, TRAINING_ARGS_NAME). */
   private async trainingArguments(path: string): Promise<void> {
-    await this.attempt(path, async () => {
-      const root = await this.torchRoot(path)
-      if (typeof root !== 'object' || root === null) return
-      const isInstance = root.kind === 'object' || root.kind === 'call'
-      const values = new PythonValues()
-      const found = new Map<string, MetaValue>()
-      for (const [key, node] of isInstance ? attributesOf(root) : pairsOf(root)) {
-        const value = values.value(node)
-        if (typeof key === 'string' && value !== undefined) found.set(key, withoutEnum(toMetaValue(value)))
-      }
-      this.add(path, found)
-    })
+    await this.attempt(path, async () => this.add(path, await settingsIn(this.storage, path)))
   }
 
-  private async torchRoot(path: string) {
-    const handle = await this.storage.open(path)
-    try {
-      return (await openTorchObject(sourceOf(handle)))?.root
-    } finally {
-      await handle.close()
-    }
+  /** Only where no file tells any: that spares another look into the weights' files. */
+  private async besideWeights(path: string): Promise<void> {
+    for (const settings of await settingsBesideWeights(this.storage, path)) this.add(path, settings)
   }
 
   private async inCheckpoint(checkpoint: Checkpoint): Promise<void> {
     const known = checkpoint.meta.get('hyper_parameters')
     if (known !== undefined) this.add(checkpoint.path, known)
+    if (checkpoint.kind === 'file' && this.all.size === 0) await this.besideWeights(checkpoint.path)
     if (checkpoint.kind !== 'directory') return
     const [listing] = await this.storage.list([checkpoint.path])
     if (listing?.ok !== true) return
@@ -218,11 +200,4 @@ function newestOf(checkpoints: readonly Checkpoint[]): Checkpoint | undefined {
     if (a !== null && b !== null && a !== b) return a > b ? one : newest
     return compareText(one.name, newest.name) > 0 ? one : newest
   }, undefined)
-}
-
-/** A member of an enumeration, `transformers.trainer_utils.IntervalStrategy('steps')`, is its value; lists may have some. */
-function withoutEnum(value: MetaValue): MetaValue {
-  if (Array.isArray(value)) return value.map(withoutEnum)
-  if (!(value instanceof OpaqueValue)) return value
-  return /^[\w.]+\('([^']*)'\)$/.exec(value.text)?.[1] ?? value
 }

@@ -37,7 +37,7 @@ export const fileKinds: readonly FileKind[] = [
   { inside: '.hydra', name: /^config\.yaml$/, above: farAbove, read: readYaml },
   hydraOverrides,
   {
-    name: /^(args|arguments|config|train_config|training_config|params|hyperparameters|hyper_params|train|opts?|options|cfg|settings)\.ya?ml$/,
+    name: /^(args|arguments|config|train_config|training_config|params|hyperparameters|hyper_params|train|train_args|training_args|flags|opts?|options|cfg|settings)\.ya?ml$/,
     above: closeAbove,
     read: readWandb,
   },

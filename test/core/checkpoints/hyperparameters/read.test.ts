@@ -5,7 +5,7 @@ import { readHyperParameters } from '../../../../src/core/checkpoints/hyperparam
 import { loadRun } from '../../../../src/core/checkpoints/layouts/index.js'
 import { localStorage } from '../../../../src/core/storage/local.js'
 import { fixtures, makeFolder, write } from '../layouts/folders.js'
-import { call, dict, torchFile } from '../layouts/lightning-files.js'
+import { call, dict, tensor, torchFile } from '../layouts/lightning-files.js'
 
 const storage = localStorage()
 const meta = 'unixtime: 1.0\n'
@@ -272,6 +272,27 @@ describe('hyper-parameters', () => {
     const args = torchFile(dict({ seed: 7, fsdp: [strategy('full_shard'), strategy('offload')] }))
     const run = write(makeFolder(), { 'CKPT+1/CKPT.yaml': meta, 'training_args.bin': args })
     expect(await parametersOf(run)).toEqual({ seed: 7, fsdp: ['full_shard', 'offload'] })
+  })
+
+  it('of the Trainer that are members of numbered enumerations are their numbers', async () => {
+    const level = (value: number) => call('my_project.settings.Level', value)
+    const args = torchFile(dict({ level: level(3), below: level(-1), some: [level(1), level(2)] }))
+    const run = write(makeFolder(), { 'CKPT+1/CKPT.yaml': meta, 'training_args.bin': args })
+    expect(await parametersOf(run)).toEqual({ level: 3, below: -1, some: [1, 2] })
+  })
+
+  it('are those that the program saved beside the weights, where no file tells any', async () => {
+    const timm = join(fixtures, 'variants/timm-prefix/run')
+    expect(await parametersOf(timm)).toMatchObject({ model: 'tiny', lr: expect.any(Number) as number })
+    const saved = {
+      model: dict({ 'fc.weight': tensor(1, 2) }),
+      epoch: 3,
+      cfg: dict({ optimization: dict({ lr: [call('x.Level', 2)] }) }),
+    }
+    const files = { 'checkpoint3.pt': torchFile(dict({ ...saved, optimizer: dict({}) })) }
+    expect(await parametersOf(write(makeFolder(), files))).toEqual({ 'optimization.lr': [2] })
+    const told = { ...files, 'train_args.yaml': 'lr: 1\n' }
+    expect(await parametersOf(write(makeFolder(), told))).toEqual({ lr: 1 })
   })
 
   it('of Lightning are those inside of its checkpoints and of hparams.yaml', async () => {
