@@ -12,7 +12,10 @@ import { isOfPointers } from './git-lfs.js'
 const config = /^(?:adapter_)?config\.json$/
 const weights =
   /^(?:(?:model|adapter_model)(?:[-.][\w.-]+)?\.safetensors|(?:pytorch_model|adapter_model)(?:[-.][\w.-]+)?\.bin)$/
-const counts = /(?:^|[-_.])(?:epoch|ep|steps?|iter|iteration|ckpt|checkpoint)[-_=.]?\d/i
+const countWord = '(?:epoch|ep|steps?|iter|iteration|ckpt|checkpoint)[-_=.]?'
+const counts = new RegExp(`(?:^|[-_.])${countWord}\\d`, 'i')
+/** What is half written, thrown away, or the Trainer's. */
+const isNotOthers = '(?!.*(?:checkpoint-\\d|tmp|temp|partial|incomplete|unfinished|trash))'
 
 const ofTransformers = ['model_type', 'architectures', 'transformers_version'].map((key): Has => ({
   json: [key],
@@ -31,7 +34,7 @@ export const savePretrained: LayoutSpec = {
   forms: [
     {
       kind: 'folder',
-      name: /^(?!.*(?:checkpoint-\d|tmp|temp|partial|incomplete|unfinished|trash))(?:[\w.=-]*?[-_.])?(?:epoch|ep|steps?|iter|iteration|ckpt|checkpoint)[-_=.]?\d+$/i,
+      name: new RegExp(`^${isNotOthers}(?:[\\w.=-]*?[-_.])?${countWord}\\d+$`, 'i'),
       proof: {
         // Many frameworks save a model so within a checkpoint of theirs.
         sure: [],

@@ -14,6 +14,7 @@ import {
 } from '../../../checkpoint.js'
 import { readJsonObject, type JsonObject } from '../../../formats/text/json.js'
 import { directionOf, longestKey, mostKeys } from '../../meta/index.js'
+import { lastPart } from '../engine/pointers.js'
 import { quoteValue, toFinite } from '../finite-number.js'
 import type { Picked } from '../spec.js'
 
@@ -138,7 +139,7 @@ class Log {
     this.best = facts.get('best_metric')
     this.#last = toFinite(this.step) ?? Infinity
     const path = facts.get('best_model_checkpoint')
-    const named = typeof path === 'string' ? stepOfName(lastPart(path) ?? '') : null
+    const named = typeof path === 'string' ? stepOfName(lastPart(path)) : null
     this.#bestStep = toFinite(facts.get('best_global_step')) ?? named
   }
 
@@ -223,11 +224,6 @@ function markOf(entry: Meta): number {
   return mark
 }
 
-/** The path is as the job saw it, perhaps on another machine: its last part is the name here. */
-function lastPart(path: string): string | undefined {
-  return path.split(/[/\\]/).findLast((part) => part !== '')
-}
-
 function stepOfName(name: string): number | null {
   const step = Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? NaN)
   return Number.isSafeInteger(step) ? step : null
@@ -236,8 +232,9 @@ function stepOfName(name: string): number | null {
 /** The checkpoint that the newest facts hold for the best. */
 export function bestByState(facts: Meta): Pointer[] {
   const [path, metric, value] = ['best_model_checkpoint', '#best metric', '#best value'].map((key) => facts.get(key))
-  const last = typeof path === 'string' ? lastPart(path) : undefined
-  if (last === undefined) return []
+  // The path is as the job saw it, perhaps on another machine: its last part is the name here.
+  const last = typeof path === 'string' ? lastPart(path) : ''
+  if (last === '') return []
   return [
     {
       label: 'best_model_checkpoint',
